@@ -1,0 +1,1 @@
+"""Threads: who owns what, and who tells whom. `system` is the map; every other file is one actor or its carrier."""

@@ -1,0 +1,169 @@
+"""The port: what the bot needs from a venue. A third venue is one folder that fills these two protocols and one
+registry line.
+
+| method (BRD section 8)     | protocol   | blocking | called on            | network |
+| -------------------------- | ---------- | -------- | -------------------- | ------- |
+| `markets`, `find`          | MarketData | yes      | start-up, `find`     | REST    |
+| `connect_ws`               | MarketData | no       | feed thread          | none    |
+| `subscribe_markets`        | MarketData | no       | feed thread          | none    |
+| `get_snapshot_rest`        | MarketData | yes      | read lane            | REST    |
+| `venue_time_ms`            | MarketData | yes      | feed thread, doctor  | REST    |
+| `place_order(s)`           | Orders     | yes      | order lane           | REST    |
+| `cancel_order`             | Orders     | yes      | protective lane      | REST    |
+| `get_order_status`         | Orders     | yes      | read lane            | REST    |
+| `open_orders`, `fills`     | Orders     | yes      | read lane            | REST    |
+| `positions`, `balances`    | Orders     | yes      | read lane            | REST    |
+| `listen_fills_ws`          | Orders     | no       | user feed thread     | none    |
+| `merge`                    | Orders     | yes      | protective lane      | venue   |
+
+Errors are three classes: a *definite refusal* is a value (`Refused`), a read that may be repeated raises
+`VenueReadError`, and everything else about an order is `OutcomeUnknown`. No method retries by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from adapters.feed import FeedSession
+from models.book import BookSnapshot
+from models.clock import Clock
+from models.market import BookModel, Market, MarketId, Outcome, VenueName
+from models.money import MicroShares, MicroUsd
+from models.orders import (
+    CancelAnswer,
+    CommittedIntent,
+    Fill,
+    OrderIntent,
+    OrderSeen,
+    ProbeAnswer,
+    SubmitAnswer,
+    VenueOrderId,
+)
+
+
+class VenueReadError(Exception):
+    """A read failed (unreachable, 5xx, unreadable). It changed nothing and may be asked again later."""
+
+
+class VenueReadRefusedError(Exception):
+    """The venue answered a read with a definite no (401, 403, 404, blocked). Asking again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a venue has. The bot never guesses: what is not declared is not used."""
+
+    book_model: BookModel
+    ioc: bool
+    fok: bool
+    batch_max: int
+    """Orders in one request; 1 means no batch. A batch is never atomic."""
+    sequence_numbers: bool
+    idempotent_ids: bool
+    """Sending one client order id twice can never make two orders."""
+    user_stream: bool
+    merge: bool
+    """YES + NO of one market can be turned into cash at once."""
+    netting: bool
+    """The venue itself nets YES against NO (a set cannot be held, cash comes back with the second fill)."""
+    dead_man_switch: bool
+    visibility_horizon_s: float
+    """How long an accepted order may stay invisible to reads."""
+    requests_per_second: int
+    """Budget of one account, of which the protective lane keeps a reserve."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where and how to open a WebSocket. Headers may be signed, so each connection asks anew."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+class MarketData(Protocol):
+    """Public side: enough for paper mode and for replay. Builds no signer and knows no order endpoint (I19)."""
+
+    name: VenueName
+    capabilities: Capabilities
+
+    def markets(self, market_ids: Sequence[MarketId]) -> list[Market]:
+        """The catalog's word on exactly these markets, or `VenueReadRefusedError` naming what is unknown."""
+        ...
+
+    def find(self, query: str) -> list[Market]:
+        """Markets whose title matches, for `find QUERY`. At most 50."""
+        ...
+
+    def connect_ws(self) -> Endpoint: ...
+
+    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:
+        """The pure twin of one connection: what to send, and frame -> events. Made anew per connection."""
+        ...
+
+    def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
+        """Both outcomes of each market as of one instant where the venue can say so."""
+        ...
+
+    def venue_time_ms(self) -> int:
+        """The venue's clock, ms since 1970 UTC, for the skew check."""
+        ...
+
+
+GateEntry = Callable[[], AbstractContextManager[bool]]
+"""Opens the gate around the first byte of one request: yields False where the order must not leave (halted, no
+permit).
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    market_id: MarketId
+    outcome: Outcome
+    size: MicroShares
+
+
+class Orders(Protocol):
+    """Private side. Every method is called from a lane thread and returns within its total deadline."""
+
+    name: VenueName
+    capabilities: Capabilities
+
+    def prepare(self, intent: OrderIntent) -> object:
+        """Sign ahead of the commit where the venue signs orders; the result is handed back to `place_order`."""
+        ...
+
+    def place_order(self, committed: CommittedIntent, prepared: object, gate: GateEntry) -> SubmitAnswer: ...
+
+    def place_orders(
+        self, committed: Sequence[CommittedIntent], prepared: Sequence[object], gate: GateEntry
+    ) -> list[SubmitAnswer]:
+        """One request, answers in request order. Not atomic: every answer stands alone."""
+        ...
+
+    def cancel_order(self, intent: OrderIntent, venue_order_id: VenueOrderId | None) -> CancelAnswer: ...
+
+    def get_order_status(self, intent: OrderIntent, venue_order_id: VenueOrderId | None) -> ProbeAnswer: ...
+
+    def open_orders(self) -> list[OrderSeen]: ...
+
+    def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
+        """Executions since a venue time, oldest first; of one order where `intent` is given."""
+        ...
+
+    def positions(self) -> list[Position]: ...
+
+    def balances(self) -> MicroUsd:
+        """Spendable cash, micro-dollars."""
+        ...
+
+    def listen_fills_ws(self) -> tuple[Endpoint, Callable[[int], FeedSession]] | None:
+        """The user stream: where, and a session per generation. None where `capabilities.user_stream` is False."""
+        ...
+
+    def merge(self, market_id: MarketId, size: MicroShares) -> MicroUsd:
+        """Turn `size` YES + NO into cash; returns the cash. Raises `VenueReadError` where the outcome is not known."""
+        ...
