@@ -253,7 +253,6 @@ class Book:
         self._deltas = 0
 
     # -- events
-    # -----------------------------------------------------------------------------------------------------------
 
     def begin(self, generation: int) -> Effect:
         """A new connection: nothing known from the old one may be used."""
@@ -345,7 +344,6 @@ class Book:
         return self._replay(event)
 
     # -- what others see
-    # --------------------------------------------------------------------------------------------------
 
     def top(self) -> TopOfBook:
         """The current top as a value. Each call is a new version."""
@@ -383,7 +381,6 @@ class Book:
         return tuple(ordered if depth is None else ordered[:depth])
 
     # -- inside
-    # -----------------------------------------------------------------------------------------------------------
 
     def _lose(self, reason: NotReady) -> Effect:
         already = self.not_ready is not None

@@ -8,10 +8,11 @@ speed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
-from models.book import Levels, TopOfBook
+from models.book import Levels, NotReady, Source, TopOfBook
 from models.clock import BootNs, WallNs
 from models.market import MarketId, MarketStatus, Outcome, SetId
 from models.money import MicroShares, MicroUsd
@@ -31,15 +32,17 @@ from models.orders import (
 from models.signal import Decision, SkipReason, Surroundings
 
 # -- feed and books
-# ---------------------------------------------------------------------------------------------------------
 
 
 class GenerationBegan(msgspec.Struct, frozen=True, gc=False):
-    """Feed -> BookActor. A new connection is up; everything known from the old one is void."""
+    """Feed -> BookActor. A connection was lost (`connected` False) or a new one is up: what the old one told is
+    void.
+    """
 
     market_id: MarketId
     generation: int
     at: BootNs
+    connected: bool = True
 
 
 class StatusChanged(msgspec.Struct, frozen=True, gc=False):
@@ -83,14 +86,40 @@ class SnapshotWanted:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookNews:
+    """BookActor -> LedgerActor. A book stopped being ready, changed its reason, or became ready (`not_ready` None)."""
+
+    market_id: MarketId
+    not_ready: NotReady | None
+    generation: int
+    seq: int | None
+    at: WallNs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotCompared:
+    """BookActor -> LedgerActor. A snapshot was compared with the maintained book before it replaced it."""
+
+    market_id: MarketId
+    source: Source
+    equal: bool
+    at: WallNs
+
+
+class Receiver(Protocol):
+    """Whoever can be answered."""
+
+    def tell(self, message: object) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LaddersWanted:
     """Executor or paper desk -> BookActor. Answer `reply_to` with `LaddersSeen` now."""
 
     market_id: MarketId
     tag: str
-    reply_to: object
-    """An actor address (`tell`)."""
+    reply_to: Receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +143,6 @@ class LaddersSeen:
 
 
 # -- signal and risk
-# --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +250,14 @@ class MarketsReleased:
     """A complete set is held (not merged, netted or unwound)."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetRefused:
+    """RiskActor -> SignalActor. The proposal was refused: the set is not in flight after all."""
+
+    set_id: SetId
+    reason: SkipReason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentSeen:
     """ExecutorActor, feed, lanes -> RiskActor. Something that a kill condition counts: partial, reject, disconnect."""
@@ -233,7 +269,6 @@ class IncidentSeen:
 
 
 # -- execution, ledger, lanes
-# -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,7 +377,6 @@ class RecordRows:
 
 
 # -- control
-# ----------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,6 @@ class SkipReason(enum.StrEnum):
     CROSSED = "crossed"
     HALF_UPDATE = "half_update"
     STALE = "stale"
-    LAGGING = "lagging"
     SKEW = "skew"
     UNCONFIRMED = "unconfirmed"
     EDGE = "edge"

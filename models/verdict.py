@@ -32,7 +32,6 @@ class Doubt(enum.StrEnum):
     CROSSED = "crossed"
     HALF_UPDATE = "half_update"
     STALE = "stale"
-    LAGGING = "lagging"
     SKEW = "skew"
     UNCONFIRMED = "unconfirmed"
 
@@ -41,7 +40,6 @@ VERDICT_OF_DOUBT = {
     Doubt.CROSSED: Verdict.CROSSED,
     Doubt.HALF_UPDATE: Verdict.HALF_UPDATE,
     Doubt.STALE: Verdict.STALE,
-    Doubt.LAGGING: Verdict.STALE,
     Doubt.SKEW: Verdict.SKEW,
     # On a unified book a gap counts as stale data until a snapshot says otherwise (design section 1.2).
     Doubt.UNCONFIRMED: Verdict.STALE,
@@ -77,10 +75,8 @@ def doubts(
         found.append(Doubt.CROSSED)
     if not all(top.intact for top in tops):
         found.append(Doubt.HALF_UPDATE)
-    if any(now - top.evidence_at > limits.max_age_ns for top in tops):
+    if any(_old(top, limits, now) for top in tops):
         found.append(Doubt.STALE)
-    if any(top.lag_ms is not None and top.lag_ms > limits.max_lag_ms for top in tops):
-        found.append(Doubt.LAGGING)
     if _skewed(legs, tops, limits):
         found.append(Doubt.SKEW)
     if limits.confirm_unified and any(
@@ -93,6 +89,11 @@ def doubts(
 def verdict_of(found: Sequence[Doubt]) -> Verdict:
     """The verdict that the first doubt stands for, `real` without doubts."""
     return VERDICT_OF_DOUBT[found[0]] if found else Verdict.REAL
+
+
+def _old(top: TopOfBook, limits: FreshnessLimits, now: BootNs) -> bool:
+    """No recent evidence, or evidence that was old already when it reached us."""
+    return now - top.evidence_at > limits.max_age_ns or (top.lag_ms is not None and top.lag_ms > limits.max_lag_ms)
 
 
 def _skewed(legs: Sequence[SetLeg], tops: Sequence[TopOfBook], limits: FreshnessLimits) -> bool:

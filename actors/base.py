@@ -1,0 +1,117 @@
+"""The wrapper around every actor: how it is addressed, how it fails, and what the watchdog can see of it.
+
+A handler that raises trips the gate *before* the actor dies (A01), also for SystemExit and MemoryError (A03), which are
+re-raised as ordinary exceptions because Pykka would otherwise call `stop_all()` and hang (reliability 4.1, rows 7, 8,
+12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+import pykka
+from pykka._envelope import Envelope
+
+if TYPE_CHECKING:
+    from actors.dispatch import Dispatcher
+
+
+class Address(Protocol):
+    """Where to send messages. `tell` never waits for the receiver and never raises for a receiver that has stopped."""
+
+    def tell(self, message: object) -> None: ...
+
+
+class ActorCrashedError(Exception):
+    """A handler raised; the original exception is the cause."""
+
+
+Crash = Callable[[str, BaseException], None]
+"""(actor name, exception): trips the gate and records it. Must not raise."""
+
+
+class _Failed:
+    """Internal: makes Pykka's own loop run its failure path for an exception that a fast path caught."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class BotActor(pykka.ThreadingActor):
+    """Base of all actors. Subclasses implement `receive` and, where they need it, `started` and `stopping`.
+
+    Collaborators come in through the constructor as `Address`es, so a test can pump an actor on its own thread. An
+    actor never asks another one and never waits.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(self, dispatcher: Dispatcher, name: str, on_crash: Crash) -> None:
+        self.name = name
+        self.dispatcher = dispatcher
+        self.dropped = 0
+        self._on_crash = on_crash
+        super().__init__()
+        self.address: Address = dispatcher.address_of(self)
+
+    def receive(self, message: Any) -> None:
+        """Handle one message, on the dispatcher's thread of the moment.
+
+        A branch longer than ten lines belongs in `models/`.
+        """
+        raise NotImplementedError
+
+    def started(self) -> None:
+        """Run once before the first message."""
+
+    def stopping(self) -> None:
+        """Run once after the last message of an ordered stop (not after a crash)."""
+
+    # -- Pykka's side ----------------------------------------------------------------------------------
+
+    # An instance method where Pykka has a static one: the inbox depends on the dispatcher.
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]
+        return self.dispatcher.inbox_for(self)
+
+    def _start_actor_loop(self) -> None:
+        self.dispatcher.attach(self)
+
+    @final
+    def on_start(self) -> None:
+        try:
+            self.started()
+        except BaseException as error:
+            self._crash(error)
+            raise ActorCrashedError(f"{self.name} could not start") from error
+
+    @final
+    def on_stop(self) -> None:
+        self.stopping()
+
+    @final
+    def on_receive(self, message: Any) -> Any:
+        if type(message) is _Failed:
+            raise ActorCrashedError(f"{self.name} failed") from message.error
+        if message is PING:
+            return self.name
+        try:
+            self.receive(message)
+        except BaseException as error:
+            self._crash(error)
+            raise ActorCrashedError(f"{self.name} failed on {type(message).__name__}") from error
+        return None
+
+    def fail(self, error: BaseException) -> None:
+        """Let Pykka's own loop record the failure that a fast path has caught (`error` has not been reported yet)."""
+        self._crash(error)
+        self.actor_inbox.put(Envelope(_Failed(error)))
+
+    def _crash(self, error: BaseException) -> None:
+        self._on_crash(self.name, error)
+
+
+PING = "ping"
+"""Asked of every actor at start: the answer proves that it runs."""

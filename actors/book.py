@@ -1,0 +1,174 @@
+"""BookActor: owns one market's book and publishes its top once per frame.
+
+Accepts  GenerationBegan, BookUpdate, BookSnapshot, MarketAlive, BookLost, StatusChanged, TickChanged, LaddersWanted
+Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookChanged rows -> LedgerActor;  LaddersSeen ->
+whoever asked
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from actors.base import Address, BotActor, Crash
+from models.book import (
+    NO_ASK,
+    NO_BID,
+    YES_ASK,
+    YES_BID,
+    Book,
+    BookLost,
+    BookSnapshot,
+    BookUpdate,
+    Effect,
+    MarketAlive,
+    NotReady,
+    TopOfBook,
+)
+from models.clock import Clock
+from models.market import BookModel, Market, MarketStatus
+from models.messages import (
+    BookNews,
+    GenerationBegan,
+    LaddersSeen,
+    LaddersWanted,
+    SnapshotCompared,
+    SnapshotWanted,
+    StatusChanged,
+    TickChanged,
+)
+
+if TYPE_CHECKING:
+    from actors.dispatch import Dispatcher
+
+
+NO_GENERATION: Final = -1
+"""The book's generation while its feed is down."""
+
+
+class BookActor(BotActor):
+    """One market. Runs on the hot dispatcher of the feed that carries the market."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        on_crash: Crash,
+        market: Market,
+        *,
+        clock: Clock,
+        signal: Address,
+        snapshots: Address,
+        ledger: Address,
+        depth: int,
+        lagging_ms: int,
+    ) -> None:
+        """`lagging_ms`: exchange-to-us lag above which the book calls itself not ready until it has caught up."""
+        super().__init__(dispatcher, f"book:{market.market_id}", on_crash)
+        self._market = market
+        self._clock = clock
+        self._signal = signal
+        self._snapshots = snapshots
+        self._ledger = ledger
+        self._lagging_ms = lagging_ms
+        self._paused = False
+        self._news: NotReady | None = NotReady.NO_SNAPSHOT
+        self._book = Book(market.market_id, unified=market.book_model is BookModel.UNIFIED, depth=depth)
+
+    def receive(self, message: Any) -> None:
+        kind = type(message)
+        if kind is BookUpdate:
+            self._after(self._book.update(message))
+        elif kind is BookSnapshot:
+            self._snapshot(message)
+        elif kind is MarketAlive:
+            self._after(self._book.alive(message))
+        elif kind is LaddersWanted:
+            self._answer(message)
+        elif kind is BookLost:
+            self._after(self._book.lose(message.reason, message.generation))
+        elif kind is GenerationBegan:
+            self._begin(message)
+        elif kind is TickChanged:
+            self._after(self._book.lose(NotReady.TICK_CHANGE, message.generation))
+        elif kind is StatusChanged:
+            self._status(message)
+        else:
+            raise TypeError(f"a book cannot handle {kind.__name__}")
+
+    def _after(self, effect: Effect) -> None:
+        if effect is Effect.NOTHING:
+            return
+        if effect is Effect.LOST:
+            self._want_snapshot(str(self._book.not_ready))
+        self._publish()
+
+    def _publish(self) -> None:
+        top = self._book.top()
+        if top.not_ready is None:
+            lag = top.lag_ms
+            if self._paused:
+                top = _not_ready(top, NotReady.PAUSED)
+            elif lag is not None and lag > self._lagging_ms:
+                top = _not_ready(top, NotReady.LAGGING)
+        if top.not_ready is not self._news:
+            self._tell_news(top)
+        self._signal.tell(top)
+
+    def _tell_news(self, top: TopOfBook) -> None:
+        self._news = top.not_ready
+        self._ledger.tell(
+            BookNews(
+                market_id=self._market.market_id,
+                not_ready=top.not_ready,
+                generation=top.generation,
+                seq=top.seq,
+                at=self._clock.wall_ns(),
+            )
+        )
+
+    def _snapshot(self, message: BookSnapshot) -> None:
+        check = self._book.check(message)
+        effect = self._book.snapshot(message)
+        if check.checked and effect is not Effect.NOTHING:
+            self._ledger.tell(
+                SnapshotCompared(
+                    market_id=self._market.market_id, source=message.source, equal=check.equal, at=self._clock.wall_ns()
+                )
+            )
+        self._after(effect)
+
+    def _begin(self, message: GenerationBegan) -> None:
+        """A new connection, or (generation 0 of the feed's side) the loss of the old one: not ready either way, at
+        once.
+        """
+        self._book.begin(message.generation)
+        self._publish()
+        if message.connected:
+            self._want_snapshot("connected")
+
+    def _status(self, message: StatusChanged) -> None:
+        self._paused = message.status is not MarketStatus.OPEN
+        self._publish()
+
+    def _want_snapshot(self, why: str) -> None:
+        self._snapshots.tell(SnapshotWanted(self._market.market_id, self._book.generation, why))
+
+    def _answer(self, message: LaddersWanted) -> None:
+        book = self._book
+        top = book.top()
+        ready = top.not_ready is None
+        message.reply_to.tell(
+            LaddersSeen(
+                message.tag,
+                top,
+                book.ladder(YES_BID) if ready else (),
+                book.ladder(YES_ASK) if ready else (),
+                book.ladder(NO_BID) if ready else (),
+                book.ladder(NO_ASK) if ready else (),
+            )
+        )
+
+
+def _not_ready(top: TopOfBook, reason: NotReady) -> TopOfBook:
+    return msgspec.structs.replace(top, not_ready=reason)

@@ -1,0 +1,74 @@
+"""The inbox of actors that have a thread or a place in a pool: an urgent lane before a bounded ordinary one.
+
+Pykka asks only for `put`, `get` and `empty`. Pykka's own stop message travels in the urgent lane by design, and a full
+ordinary lane never blocks its sender: it raises, and the owner has already been told (it trips the gate), because a
+control lane that overflows is a fault, not load.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pykka.messages import _ActorStop
+
+if TYPE_CHECKING:
+    from pykka._envelope import Envelope
+
+
+class IdleError(Exception):
+    """Raised by `get` on an inbox that must not wait: the actor's turn is over."""
+
+
+class InboxFullError(Exception):
+    """The ordinary lane holds `bound` messages; the gate has been tripped and this message was not taken."""
+
+
+class Urgent(Protocol):
+    """A message with a true `urgent` attribute overtakes everything that waits."""
+
+    urgent: bool
+
+
+class LaneInbox:
+    """Urgent and ordinary lane. `put` may be called on any thread, `get` on the actor's only."""
+
+    def __init__(self, bound: int, on_full: Callable[[], None], *, waits: bool = True) -> None:
+        """`bound` messages fit the ordinary lane. With `waits` False an empty inbox raises `IdleError` from `get`."""
+        self._bound = bound
+        self._on_full = on_full
+        self._waits = waits
+        self._changed = threading.Condition()
+        self._urgent: deque[Envelope[Any]] = deque()
+        self._ordinary: deque[Envelope[Any]] = deque()
+
+    def put(self, envelope: Envelope[Any], /) -> None:
+        message = envelope.message
+        with self._changed:
+            if isinstance(message, _ActorStop) or getattr(message, "urgent", False):
+                self._urgent.append(envelope)
+            elif len(self._ordinary) >= self._bound:
+                self._on_full()
+                raise InboxFullError(f"inbox holds {self._bound} messages")
+            else:
+                self._ordinary.append(envelope)
+            self._changed.notify()
+
+    def get(self) -> Envelope[Any]:
+        with self._changed:
+            while True:
+                if self._urgent:
+                    return self._urgent.popleft()
+                if self._ordinary:
+                    return self._ordinary.popleft()
+                if not self._waits:
+                    raise IdleError
+                self._changed.wait()
+
+    def empty(self) -> bool:
+        return not (self._urgent or self._ordinary)
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._ordinary)

@@ -1,0 +1,227 @@
+"""SignalActor: recomputes the sets that a new top is part of and says TRADE, or SKIP with one reason.
+
+Accepts  TopOfBook, StatusChanged, MarketResolved, MarketsReleased, SetRefused, Tick
+Sends    SetProposed -> RiskActor;  OpportunitySkipped, EpisodeEnded, MinuteCounted, TickSampled -> LedgerActor;
+         SnapshotWanted -> snapshot lane;  BookLost -> BookActor (silence)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.base import Address, BotActor, Crash
+from models.book import BookLost, NotReady, TopOfBook
+from models.clock import SECOND, Clock, Ids
+from models.market import MarketId, MarketStatus, SetId
+from models.messages import (
+    EpisodeEnded,
+    MarketResolved,
+    MarketsReleased,
+    MinuteCounted,
+    Opportunity,
+    OpportunitySkipped,
+    SetProposed,
+    SetRefused,
+    SnapshotWanted,
+    StatusChanged,
+    Tick,
+    TickSampled,
+)
+from models.signal import Kind
+from models.watch import SetWatch
+
+if TYPE_CHECKING:
+    from actors.dispatch import Dispatcher
+
+LATENCY_EVERY: Final = 16
+"""Every so many tops the time from frame to decision is noted for `status`; every judged gap is."""
+
+
+class SignalActor(BotActor):
+    """All sets of the bot. Runs on the hot dispatcher."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        on_crash: Crash,
+        watches: Sequence[SetWatch],
+        *,
+        clock: Clock,
+        ids: Ids,
+        risk: Address,
+        ledger: Address,
+        snapshots: Address,
+        silent_ns: int,
+        sample_ns: int,
+    ) -> None:
+        """`silent_ns`: a ready book without any evidence for this long is lost. `sample_ns`: between two `market_ticks`
+        of a market, 0 for none.
+        """
+        super().__init__(dispatcher, "signal", on_crash)
+        self._clock = clock
+        self._ids = ids
+        self._risk = risk
+        self._ledger = ledger
+        self._snapshots = snapshots
+        self._silent_ns = silent_ns
+        self._sample_ns = sample_ns
+        self._sampled_at = 0
+        self._minute = clock.wall_ns() // (60 * SECOND)
+        self._by_set: dict[SetId, SetWatch] = {watch.set_id: watch for watch in watches}
+        self._by_market: dict[MarketId, tuple[tuple[SetWatch, tuple[int, ...]], ...]] = {}
+        for watch in watches:
+            for market_id in watch.terms.complete_set.market_ids:
+                known = self._by_market.get(market_id, ())
+                self._by_market[market_id] = (*known, (watch, watch.legs_of(market_id)))
+        self._statuses: dict[MarketId, MarketStatus] = {}
+        self.books: Mapping[MarketId, Address] = {}
+        """Set by the system once the books exist; used only to tell a silent one."""
+        self.tops: dict[MarketId, TopOfBook] = {}
+        """Newest top per market. Read by the status publisher on another thread: values are immutable, keys never
+        go.
+        """
+        self.latency_ns: deque[int] = deque(maxlen=2048)
+        """Frame received to decision; read by the status publisher."""
+        self._countdown = LATENCY_EVERY
+
+    def receive(self, message: Any) -> None:
+        if type(message) is TopOfBook:
+            self._top(message)
+            return
+        match message:
+            case Tick():
+                self._tick()
+            case MarketsReleased():
+                watch = self._by_set[message.set_id]
+                watch.in_flight = False
+                watch.cooling_until = message.cooling_until
+            case SetRefused():
+                self._by_set[message.set_id].in_flight = False
+            case StatusChanged():
+                self._status(message.market_id, message.status)
+            case MarketResolved():
+                self._status(message.market_id, MarketStatus.RESOLVED)
+            case _:
+                raise TypeError(f"the signal cannot handle {type(message).__name__}")
+
+    def in_flight(self) -> list[SetId]:
+        """Sets with an attempt under way, for the status publisher."""
+        return [set_id for set_id, watch in self._by_set.items() if watch.in_flight]
+
+    def _top(self, top: TopOfBook) -> None:
+        self.tops[top.market_id] = top
+        judged = False
+        for watch, legs in self._by_market.get(top.market_id, ()):
+            watch.put(top, legs)
+            if watch.gap():
+                self._judge(watch)
+                judged = True
+            elif watch.episode is not None:
+                self._end_episode(watch)
+        self._countdown -= 1
+        if judged or not self._countdown:
+            self._countdown = LATENCY_EVERY
+            self.latency_ns.append(self._clock.boot_ns() - top.received_at)
+
+    def _judge(self, watch: SetWatch) -> None:
+        wall = self._clock.wall_ns()
+        episode_id = watch.episode.episode_id if watch.episode else self._ids.fresh("e")
+        evaluated = watch.evaluate(self._clock.boot_ns(), wall, episode_id)
+        if evaluated is None:
+            return
+        if evaluated.confirm:
+            for market_id in watch.terms.complete_set.market_ids:
+                self._snapshots.tell(SnapshotWanted(market_id, self.tops[market_id].generation, "confirm"))
+        if not evaluated.fresh:
+            return
+        opportunity = Opportunity(
+            opportunity_id=self._ids.fresh("o"),
+            set_id=watch.set_id,
+            episode_id=episode_id,
+            at=wall,
+            frame_at=max(top.received_at for top in evaluated.tops),
+            tops=evaluated.tops,
+            surroundings=evaluated.surroundings,
+            decision=evaluated.decision,
+        )
+        if evaluated.decision.kind is Kind.TRADE:
+            self._risk.tell(SetProposed(opportunity=opportunity))
+        else:
+            self._ledger.tell(OpportunitySkipped(opportunity=opportunity))
+
+    def _end_episode(self, watch: SetWatch) -> None:
+        episode = watch.end_episode()
+        if episode is not None:
+            self._ledger.tell(
+                EpisodeEnded(
+                    episode_id=episode.episode_id,
+                    set_id=watch.set_id,
+                    began=episode.began,
+                    ended=self._clock.wall_ns(),
+                    best_edge=episode.best_edge,
+                    rows=episode.rows,
+                    verdict=episode.verdict,
+                )
+            )
+
+    def _status(self, market_id: MarketId, status: MarketStatus) -> None:
+        self._statuses[market_id] = status
+        for watch, _ in self._by_market.get(market_id, ()):
+            statuses = tuple(
+                self._statuses.get(leg.market_id, MarketStatus.OPEN) for leg in watch.terms.complete_set.legs
+            )
+            watch.statuses = statuses if any(s is not MarketStatus.OPEN for s in statuses) else ()
+
+    # -- once a tick
+
+    def _tick(self) -> None:
+        now, wall = self._clock.boot_ns(), self._clock.wall_ns()
+        for watch in self._by_set.values():
+            # A cooldown that ended, or an age that grew, changes the decision without a new top.
+            if watch.episode is not None and watch.sum_cost() is not None:
+                self._judge(watch)
+        self._find_silent(now)
+        minute = wall // (60 * SECOND)
+        if minute != self._minute:
+            self.flush_counts()
+            self._minute = minute
+        if self._sample_ns and wall - self._sampled_at >= self._sample_ns:
+            self._sampled_at = wall
+            for top in self.tops.values():
+                if top.not_ready is None:
+                    self._ledger.tell(TickSampled(at=wall, top=top))
+
+    def _find_silent(self, now: int) -> None:
+        """A socket that lives is not data that flows (P08): a market without evidence is lost and asked for anew."""
+        for market_id, top in self.tops.items():
+            if top.not_ready is None and now - top.evidence_at > self._silent_ns and market_id in self.books:
+                self.books[market_id].tell(
+                    BookLost(
+                        market_id=market_id,
+                        generation=top.generation,
+                        reason=NotReady.SILENT,
+                        received_at=self._clock.boot_ns(),
+                    )
+                )
+
+    def flush_counts(self) -> None:
+        """Hand this minute's counts to the ledger; also called by `stopping`."""
+        for watch in self._by_set.values():
+            updates, counts = watch.take_counts()
+            if updates:
+                self._ledger.tell(
+                    MinuteCounted(
+                        set_id=watch.set_id,
+                        minute=self._minute,
+                        updates=updates,
+                        evaluations=sum(count for _, count in counts),
+                        sum_cost_counts=counts,
+                    )
+                )
+
+    def stopping(self) -> None:
+        for watch in self._by_set.values():
+            self._end_episode(watch)
+        self.flush_counts()
