@@ -292,6 +292,16 @@ class IntentsCommitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendOrders:
+    """LedgerActor -> order lanes (or paper desk). These intents are on disk: send them. Told before `IntentsCommitted`."""
+
+    attempt_id: AttemptId
+    committed: tuple[CommittedIntent, ...]
+    together: bool
+    """One batch request where the venue has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommitFailed:
     """LedgerActor -> ExecutorActor. Nothing was sent; the gate has been tripped."""
 
@@ -341,6 +351,26 @@ class ProbeAnswered:
     attempt_id: AttemptId
     answer: ProbeAnswer
     fills: tuple[Fill, ...]
+    at: BootNs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeSets:
+    """ExecutorActor -> protective lane. Turn complete sets of one market into cash (venues with `merge`)."""
+
+    attempt_id: AttemptId
+    set_id: SetId
+    market_id: MarketId
+    size: MicroShares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeAnswered:
+    """Protective lane -> ExecutorActor. `cash` is None where the outcome is not known; it is never asked for again."""
+
+    attempt_id: AttemptId
+    cash: MicroUsd | None
+    why: str
     at: BootNs
 
 
