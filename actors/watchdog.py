@@ -1,0 +1,106 @@
+"""The watchdog: a thread, not an actor, because it must run when actors do not (reliability 4.2 rule 5).
+
+Four times a second it lets the gate notice what other processes did, looks for a dispatcher or lane that makes no
+progress, publishes the status snapshot, and writes the heartbeat. No progress for `TRIP_NS` trips the gate; for
+`EXIT_NS` the process dumps its stacks and ends with 70, so that a supervisor restarts it (halted, because the trip is
+persisted).
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.clock import SECOND, BootNs, Clock
+
+logger = logging.getLogger(__name__)
+
+PERIOD_S: Final = 0.25
+TRIP_NS: Final = 2 * SECOND
+EXIT_NS: Final = 10 * SECOND
+EXIT_HUNG: Final = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How to see one worker: `handled` must move while `busy` names something at work."""
+
+    handled: Callable[[], int]
+    busy: Callable[[], str | None]
+
+
+@dataclass(slots=True)
+class _Seen:
+    handled: int
+    since: BootNs
+
+
+class Watchdog:
+    """Owns the one thread that never waits for anybody else."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        probes: Mapping[str, Probe],
+        *,
+        trip: Callable[[str], None],
+        every_turn: tuple[Callable[[], None], ...],
+        stacks: Path,
+    ) -> None:
+        """`every_turn` are called each period on this thread (gate refresh, status publishing); one that raises is
+        logged.
+        """
+        self._clock = clock
+        self._probes = probes
+        self._trip = trip
+        self._every_turn = every_turn
+        self._stacks = stacks
+        self._seen: dict[str, _Seen] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        self._stop.set()
+        self._thread.join(timeout_s)
+
+    def look(self) -> BootNs | None:
+        """One look at every probe; returns since when the longest stuck one has been stuck, None if all move."""
+        now = self._clock.boot_ns()
+        stuck: BootNs | None = None
+        for name, probe in self._probes.items():
+            handled, busy = probe.handled(), probe.busy()
+            seen = self._seen.get(name)
+            if busy is None or seen is None or seen.handled != handled:
+                self._seen[name] = _Seen(handled, now)
+                continue
+            if now - seen.since > TRIP_NS:
+                self._trip(f"{name}: {busy} has made no progress for {(now - seen.since) / SECOND:.1f} s")
+                stuck = seen.since if stuck is None else min(stuck, seen.since)
+        return stuck
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD_S):
+            stuck = self.look()
+            if stuck is not None and self._clock.boot_ns() - stuck > EXIT_NS:
+                self._end_process()
+            for call in self._every_turn:
+                try:
+                    call()
+                except Exception:
+                    # The thread edge: one broken task must not blind the others.
+                    logger.exception("watchdog task failed")
+
+    def _end_process(self) -> None:
+        with self._stacks.open("a", encoding="utf-8") as file:
+            faulthandler.dump_traceback(file)
+        logger.critical("a worker hangs: stacks in %s, ending with %d", self._stacks, EXIT_HUNG)
+        os._exit(EXIT_HUNG)

@@ -1,0 +1,74 @@
+"""What the operator reads as it happens: one line per message worth a line, in one grammar (`time KIND subject text ident`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from models import messages as m
+from models.money import text
+from models.signal import Decision
+from models.status import EventKind
+
+
+class News(NamedTuple):
+    """An event line before it has a serial number and a time."""
+
+    kind: EventKind
+    subject: str
+    text: str
+    ident: str = ""
+    fold: str = ""
+    """Lines with one fold key are variations of one message; empty: never folded."""
+
+
+def news_of(message: object) -> News | None:
+    """The line for a message that the ledger or the operator is told, None where it deserves none."""
+    match message:
+        case m.OpportunitySkipped(opportunity=opportunity):
+            return _skip(opportunity, str(opportunity.decision.reason), "")
+        case m.OpportunityJudged(opportunity=opportunity, refusal=None):
+            line = f"{_sum(opportunity)}   edge {_signed(opportunity.decision.edge)}  → TRADE"
+            return News(EventKind.OPP, opportunity.set_id, line, str(message.attempt_id))
+        case m.OpportunityJudged(opportunity=opportunity, refusal=refusal):
+            return _skip(opportunity, str(refusal), message.detail)
+        case m.BookNews(not_ready=None):
+            return News(EventKind.INFO, message.market_id, "book ready", fold=f"ready/{message.market_id}")
+        case m.BookNews():
+            line = f"book not ready: {str(message.not_ready).replace('_', ' ')}"
+            return News(EventKind.WARN, message.market_id, line, fold=f"{message.not_ready}/{message.market_id}")
+        case m.SnapshotCompared(equal=False):
+            return News(EventKind.WARN, message.market_id, "snapshot differed from the book; the snapshot stands")
+        case m.IncidentSeen():
+            kind = EventKind.PARTIAL if message.kind == "partial" else EventKind.WARN
+            return News(kind, message.set_id or "", f"{message.kind}: {message.detail}")
+        case m.TradingHalted():
+            return News(EventKind.HALT, message.market_id or "", f"trading halted by {message.by}: {message.reason}")
+        case m.TradingResumed():
+            return News(EventKind.RESUME, message.market_id or "", f"resumed by {message.by}: {message.reason}")
+        case m.MarketResolved():
+            return News(EventKind.INFO, message.market_id, f"resolved: YES pays {text(message.yes_pays)}")
+        case _:
+            return None
+
+
+def _skip(opportunity: m.Opportunity, reason: str, detail: str) -> News:
+    decision = opportunity.decision
+    words = f"{reason.replace('_', ' ')}{': ' + detail if detail else ''}"
+    line = f"{_sum(opportunity)}   edge {_signed(decision.edge)} net {_signed(decision.net_edge)}   {words}"
+    return News(
+        EventKind.SKIP,
+        opportunity.set_id,
+        line,
+        opportunity.opportunity_id,
+        f"skip/{opportunity.set_id}/{reason}",
+    )
+
+
+def _sum(opportunity: m.Opportunity) -> str:
+    """`43 + 55.5` as dollars where the set has two legs, else the sum alone."""
+    decision: Decision = opportunity.decision
+    return f"sum {text(decision.sum_cost, 4)} × {text(decision.size, 0)}"
+
+
+def _signed(amount: int) -> str:
+    return f"{'+' if amount >= 0 else ''}{text(amount, 4)}"
