@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler
@@ -58,6 +58,8 @@ class ValueKind(ABC):
 
     optional: bool = False
     """Whether an empty value (or none) is allowed and means "not set"."""
+    quoted: ClassVar[bool] = False
+    """Whether the value is put in quotes where this program writes a file."""
 
     @abstractmethod
     def read(self, raw: object) -> object:
@@ -104,8 +106,8 @@ class Bounds:
             raise refusal(f"must be at most {self.at_most} ({shown_number(raw)})", hint)
 
     def describe(self) -> str:
-        low = f"greater than {self.above}" if self.above is not None else f"at least {self.at_least}"
-        return f"{low}, at most {self.at_most}"
+        low = f"above {self.above}, at most" if self.above is not None else f"{self.at_least} to"
+        return f"{low} {self.at_most}"
 
 
 def shown_number(raw: object) -> str:
@@ -178,7 +180,7 @@ class Count(ValueKind):
     optional: bool = False
 
     def describe(self) -> str:
-        return f"{self.unit}, whole number from {self.low} to {self.high}"
+        return f"{self.unit}, whole, {self.low} to {self.high}"
 
     def read(self, raw: object) -> int:
         if isinstance(raw, str) and _WHOLE_TEXT.match(raw):
@@ -234,17 +236,18 @@ class Word(ValueKind):
 
 @dataclass(frozen=True)
 class Text(ValueKind):
-    """Free text with a shape. Python type: str, as it stands in the file."""
+    """Printable text with a shape. Python type: str, as it stands in the file."""
 
     what: str
     shape: re.Pattern[str]
     optional: bool = False
+    quoted: ClassVar[bool] = True
 
     def describe(self) -> str:
         return self.what
 
     def read(self, raw: object) -> str:
-        if isinstance(raw, str) and self.shape.fullmatch(raw):
+        if isinstance(raw, str) and raw.isprintable() and self.shape.fullmatch(raw):
             return raw
         raise refusal(f"must be {self.what} ({shown(raw)})", "put it in quotes if it holds signs that YAML uses")
 
@@ -256,6 +259,7 @@ class Url(ValueKind):
     secure: str
     plain: str
     optional: bool = True
+    quoted: ClassVar[bool] = True
 
     def describe(self) -> str:
         return f"{self.secure}:// address ({self.plain}:// on 127.0.0.1 only); empty = the venue's own"

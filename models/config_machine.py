@@ -22,7 +22,7 @@ class WalletType(enum.StrEnum):
     DEPOSIT = "deposit"
 
 
-PATH: Final = Text("a path of printable signs", re.compile(r"[^\x00-\x1f\x7f]{1,1000}"))
+PATH: Final = Text("a path of printable signs", re.compile(r".{1,1000}"))
 
 
 class Data(Section):

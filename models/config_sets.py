@@ -18,7 +18,7 @@ from models.sets import CompleteSet, LegPolicy, SetKind, SetLeg, certain_payout
 IDENTIFIER: Final = Text("an id of 1 to 200 ASCII signs without spaces", re.compile(r"[!-~]{1,200}"))
 VENUE_NAME: Final = Text("a venue's name in lower case", re.compile(r"[a-z][a-z0-9_]{0,31}"))
 OTHER_VENUE: Final = replace(VENUE_NAME, optional=True)
-STATEMENT: Final = Text("one line of at most 500 signs", re.compile(r"[^\x00-\x1f\x7f]{0,500}"))
+STATEMENT: Final = Text("one line of at most 500 signs", re.compile(r".{0,500}"))
 
 NEEDED_ATTESTATION: Final = {
     SetKind.YES_BASKET: "exhaustive",

@@ -208,10 +208,10 @@ class Paper(Section):
 
 class Evaluation(Section):
     min_sets: Annotated[int, Count("completed sets", 1, 1_000_000)] = Field(
-        default=50, description="The verdict is due after this many completed sets,"
+        default=50, description="The verdict is due after this many completed sets, or after min_days."
     )
     min_days: Annotated[int, Count("days", 1, 3_650)] = Field(
-        default=7, description="or after this many days of running, whichever comes first."
+        default=7, description="The verdict is due after this many days of running, or after min_sets."
     )
     target_avg_net_pnl: Annotated[
         Decimal, Amount("USD per completed set", Bounds(at_least="-1000000", at_most="1000000"))
