@@ -78,7 +78,12 @@ class CommittedIntent:
     intent: OrderIntent
     ledger_seq: int
     row_hash: str
-    """Hash of the committed row; covers `intent.canonical()`."""
+    """`commit_seal(intent, ledger_seq)`; a lane recomputes it before it sends."""
+
+
+def commit_seal(intent: OrderIntent, ledger_seq: int) -> str:
+    """Hash that binds an intent to the ledger row that it was committed as, 64 hex digits."""
+    return hashlib.sha256(b"%d|%s" % (ledger_seq, intent.canonical())).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,119 @@
+"""The common events of the ledger, one function each, so that their facts have the same names wherever they are made.
+
+The report reads these facts by name (`adapters/ledger/queries.py`). Money is micro-dollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.clock import WallNs
+from models.market import MarketId, SetId
+from models.money import MicroUsd
+from models.orders import AttemptId
+from models.rows import Event, EventKind
+
+
+def disconnected(at: WallNs, feed: str, why: str) -> Event:
+    """A market data or user connection was lost (or could not be made)."""
+    return Event(at=at, kind=EventKind.DISCONNECTED, text=f"{feed}: {why}", facts=(("feed", feed), ("why", why)))
+
+
+def reconnected(at: WallNs, feed: str, generation: int, down_ns: int) -> Event:
+    """A connection is up again after `down_ns`. The first connection of a run has `down_ns` 0 and is not an outage."""
+    return Event(
+        at=at,
+        kind=EventKind.RECONNECTED,
+        text=f"{feed}: connected, generation {generation}",
+        duration_ns=down_ns,
+        facts=(("feed", feed), ("generation", generation)),
+    )
+
+
+def gap_seen(at: WallNs, market_id: MarketId, seq: int | None) -> Event:
+    """A sequence number was missed: the book is not ready until a snapshot."""
+    return Event(
+        at=at,
+        kind=EventKind.GAP,
+        text="sequence gap",
+        market_id=market_id,
+        facts=() if seq is None else (("seq", seq),),
+    )
+
+
+def resynced(at: WallNs, market_id: MarketId, after: str, down_ns: int) -> Event:
+    """A snapshot made a lost book ready again. `after` is the reason it was lost for."""
+    return Event(
+        at=at,
+        kind=EventKind.RESYNC,
+        text=f"ready again after {after}",
+        market_id=market_id,
+        duration_ns=down_ns,
+        facts=(("after", after),),
+    )
+
+
+def protection_chosen(
+    at: WallNs,
+    attempt_id: AttemptId,
+    set_id: SetId,
+    *,
+    chosen: str,
+    complete: MicroUsd | None,
+    unwind: MicroUsd | None,
+    hold: MicroUsd | None,
+    text: str,
+) -> Event:
+    """A half-filled set was protected. The three costs are dollars lost against not having begun; None: not
+    available.
+    """
+    return Event(
+        at=at,
+        kind=EventKind.PROTECTION,
+        text=text,
+        set_id=set_id,
+        attempt_id=attempt_id,
+        facts=(("chosen", chosen), ("complete", complete), ("unwind", unwind), ("hold", hold)),
+    )
+
+
+def account_opened(at: WallNs, cash: MicroUsd, positions: Sequence[tuple[str, str, int]]) -> Event:
+    """What the account held when this ledger first looked: the base of `ledger cash == venue cash` (I8).
+
+    `positions` are (market id, outcome, micro-shares).
+    """
+    held = tuple((f"{market}/{outcome}", size) for market, outcome, size in positions)
+    return Event(
+        at=at, kind=EventKind.ACCOUNT_OPENED, text="account as found at the venue", facts=(("cash", cash), *held)
+    )
+
+
+def reconciled(
+    at: WallNs,
+    *,
+    cash_ledger: MicroUsd | None,
+    cash_venue: MicroUsd | None,
+    positions_equal: bool | None,
+    findings: Sequence[str],
+) -> Event:
+    """The venue's truth was compared with the ledger's. None: it could not be asked. No findings means clean."""
+    return Event(
+        at=at,
+        kind=EventKind.RECONCILED,
+        text="; ".join(findings) or "ledger and venue agree",
+        facts=(
+            ("cash_ledger", cash_ledger),
+            ("cash_venue", cash_venue),
+            ("positions_equal", positions_equal),
+            ("findings", len(findings)),
+        ),
+    )
+
+
+def incident(
+    at: WallNs, kind: str, text: str, *, set_id: SetId | None = None, attempt_id: AttemptId | None = None
+) -> Event:
+    """Something an operator has to know: partial fill, reject, naked leg, crash of an actor. `kind` is one word."""
+    return Event(
+        at=at, kind=EventKind.INCIDENT, text=text, set_id=set_id, attempt_id=attempt_id, facts=(("incident", kind),)
+    )
