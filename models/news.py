@@ -1,4 +1,4 @@
-"""What the operator reads as it happens: one line per message worth a line, in one grammar (`time KIND subject text ident`)."""
+"""What the operator reads as it happens: one line per message worth one (`time KIND subject text ident`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from models import messages as m
 from models.money import text
+from models.rows import AttemptChanged, Ending, Event, FillReported, OrderChanged
+from models.rows import EventKind as LedgerEvent
 from models.signal import Decision
 from models.status import EventKind
 
@@ -48,7 +50,47 @@ def news_of(message: object) -> News | None:
         case m.MarketResolved():
             return News(EventKind.INFO, message.market_id, f"resolved: YES pays {text(message.yes_pays)}")
         case _:
+            return _news_of_row(message)
+
+
+def _news_of_row(row: object) -> News | None:
+    match row:
+        case AttemptChanged(ending=None):
             return None
+        case AttemptChanged():
+            return _ended(row)
+        case OrderChanged(refusal=str()):
+            kind = EventKind.ORDER if row.by_venue else EventKind.WARN
+            return News(kind, "", f"order refused: {row.refusal} {row.detail}".rstrip(), row.client_order_id)
+        case FillReported():
+            fill = row.fill
+            line = f"{text(fill.size, 0)} @ {text(fill.price, 4)} {fill.state.value}"
+            return News(EventKind.FILL, "", line, fill.client_order_id)
+        case Event(kind=LedgerEvent.NOT_READY | LedgerEvent.RESYNC | LedgerEvent.SNAPSHOT | LedgerEvent.STATE):
+            return None
+        case Event():
+            kind = _EVENT_KINDS.get(row.kind, EventKind.INFO)
+            return News(kind, row.market_id or row.set_id or "", row.text, row.attempt_id or "")
+        case _:
+            return None
+
+
+_EVENT_KINDS = {
+    LedgerEvent.DISCONNECTED: EventKind.WARN,
+    LedgerEvent.GAP: EventKind.WARN,
+    LedgerEvent.INCIDENT: EventKind.WARN,
+    LedgerEvent.PROTECTION: EventKind.PARTIAL,
+    LedgerEvent.REFUSED_ROW: EventKind.ERROR,
+}
+
+
+def _ended(row: AttemptChanged) -> News:
+    """The last line of an attempt: what came of it, in shares and dollars."""
+    kind = EventKind.PARTIAL if row.ending is Ending.PARTIAL else EventKind.DONE
+    pnl = "pnl not known yet" if row.realized_pnl is None else f"pnl {_signed(row.realized_pnl)}"
+    cost = text(sum(row.leg_costs), 2)
+    line = f"{row.ending}: {text(row.filled, 0)} sets, cost {cost} + fees {text(row.fees, 2)}, {pnl}"
+    return News(kind, "", line, row.attempt_id)
 
 
 def _skip(opportunity: m.Opportunity, reason: str, detail: str) -> News:
@@ -65,7 +107,7 @@ def _skip(opportunity: m.Opportunity, reason: str, detail: str) -> News:
 
 
 def _sum(opportunity: m.Opportunity) -> str:
-    """`43 + 55.5` as dollars where the set has two legs, else the sum alone."""
+    """Sum of the asks and the size, for example `sum 0.9850 × 10`."""
     decision: Decision = opportunity.decision
     return f"sum {text(decision.sum_cost, 4)} × {text(decision.size, 0)}"
 

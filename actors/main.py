@@ -1,0 +1,134 @@
+"""The command line: which verb, which options, which exit code. Each verb imports only what it needs.
+
+`run.py` calls `main`; nothing here knows how the bot works. Exit codes are those of design section 8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from models.clock import seconds_ns
+
+VERSION: Final = "0.1.0"
+
+EXIT_OK: Final = 0
+EXIT_USAGE: Final = 2
+EXIT_CONFIG: Final = 78
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+REMOTE_VERBS: Final = (
+    "status",
+    "markets",
+    "book",
+    "halt",
+    "resume",
+    "positions",
+    "orders",
+    "trades",
+    "opps",
+    "log",
+    "config",
+)
+"""Verbs that ask a running bot through its socket; their grammar is the console's (`adapters/operator/commands`)."""
+
+
+OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
+    "report": ("adapters.operator.report_verb", "summary of the ledger as text, JSON, CSV or HTML"),
+    "why": ("adapters.operator.why_verb", "the whole story of an opportunity, set or order, recomputed"),
+    "watch": ("adapters.operator.watch", "full-screen view of a running bot"),
+    "check": ("adapters.operator.check_verb", "check the configuration and print what is in force"),
+    "replay": ("adapters.replay", "run a recorded tape through the decision, without a bot"),
+    "simulate": ("adapters.simulated.cli", "the simulated exchange as a server on this machine"),
+}
+"""name -> (module with `add_arguments(parser)` and `run(options) -> exit code`, help)."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one verb and return its exit code. No verb, or an option first, means `run`."""
+    words = list(argv)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "run")
+    if words[0] in REMOTE_VERBS:
+        from adapters.operator.client import client_main
+
+        return int(client_main(words))
+    if words[0] in OFFLINE_VERBS:
+        return _offline(words[0], words[1:])
+    options = build_parser().parse_args(words)
+    verb: Callable[[argparse.Namespace], int] = options.verb
+    return verb(options)
+
+
+def _offline(name: str, words: Sequence[str]) -> int:
+    """Run a verb that needs no running bot; its module adds its own options."""
+    module_name, help_text = OFFLINE_VERBS[name]
+    module = importlib.import_module(module_name)
+    parser = argparse.ArgumentParser(prog=f"run.py {name}", description=help_text)
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(words)))
+
+
+def duration_ns(words: str) -> int:
+    """Nanoseconds of `90s`, `30m`, `6h`, `500ms`; a bare number is seconds."""
+    for unit in sorted(_UNITS, key=len, reverse=True):
+        if words.endswith(unit) and words[: -len(unit)].replace(".", "", 1).isdigit():
+            return seconds_ns(float(words[: -len(unit)]) * _UNITS[unit])
+    if words.replace(".", "", 1).isdigit():
+        return seconds_ns(float(words))
+    raise argparse.ArgumentTypeError(f"{words!r} is not a duration; write 90s, 30m or 6h")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py",
+        description="Dutchbook: finds complete sets that cost less than they pay, buys them with guardrails, proves it.",
+        epilog=f"Verbs for a running bot: {', '.join(REMOTE_VERBS)}. `run.py VERB --help` tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"dutchbook {VERSION}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_run(verbs)
+    _add_demo(verbs)
+    for name, (_, help_text) in OFFLINE_VERBS.items():
+        verbs.add_parser(name, help=help_text)
+    return parser
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = verbs.add_parser("run", help="start the bot with its console (paper unless told otherwise)")
+    _add_bot_options(run)
+    mode = run.add_mutually_exclusive_group()
+    mode.add_argument("--paper", action="store_true", help="send no order, whatever the file says")
+    mode.add_argument("--live", action="store_true", help="send orders; a real venue also needs mode: live in the file")
+    run.add_argument("--confirm-live", metavar="VENUE", help="the venue's name, typed, where there is no terminal")
+    run.add_argument("--exit-on-halt", action="store_true", help="end with 4 once the kill switch has tripped")
+    run.set_defaults(verb=_run)
+
+
+def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = verbs.add_parser("demo", help="embedded venue, no files, no keys; shows every kind of event")
+    _add_bot_options(demo)
+    demo.add_argument("--seed", type=int, default=7, help="of the venue's script (default 7)")
+    demo.set_defaults(verb=_demo, paper=True, live=False, confirm_live=None, exit_on_halt=False)
+
+
+def _add_bot_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=None, metavar="F", help="default: config.yaml, if there is one")
+    parser.add_argument("--no-console", action="store_true", help="no prompt; commands may still come on stdin")
+    parser.add_argument("--for", dest="for_ns", type=duration_ns, default=None, metavar="T", help="stop after 90s, 6h")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from actors.start import run_bot
+
+    return run_bot(options)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from actors.start import run_demo
+
+    return run_demo(options)

@@ -1,0 +1,344 @@
+"""What the operator sees: a tap on the ledger's messages for the news, and the status snapshot that the watchdog
+publishes.
+
+Nothing here asks an actor. The publisher reads immutable values that actors leave in plain attributes (tops, states,
+gauges).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from actors.base import Address
+from adapters.feed import FeedCounters, FeedState
+from adapters.gate import Gate
+from adapters.operator.events import EventBoard
+from adapters.permit import HaltRecord
+from models import messages as m
+from models.book import TopOfBook
+from models.clock import SECOND, BootNs, Clock, WallNs
+from models.market import Market, MarketId, SetId
+from models.money import MicroShares, MicroUsd, PriceMicros
+from models.news import news_of
+from models.rows import AttemptChanged, AttemptOpened, Ending, OrderChanged, PaperFilled
+from models.sets import SetKind
+from models.status import (
+    FeedState as FeedWord,
+)
+from models.status import (
+    FeedStatus,
+    Gauge,
+    InFlight,
+    Latency,
+    MarketRow,
+    PaperTotals,
+    SetRow,
+    StatusSnapshot,
+    Today,
+    Trading,
+)
+from models.watch import SetWatch
+
+
+class NewsTap:
+    """Stands before the LedgerActor: passes every message on, posts the ones worth a line, keeps today's counters.
+
+    Any thread. The text of a line is only made if it is shown.
+    """
+
+    def __init__(self, ledger: Address, board: EventBoard, clock: Clock) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._day = _day(clock.wall_ns())
+        self._today = Today()
+        self._paper = PaperTotals(sets=0, optimistic=MicroUsd(0), shifted=MicroUsd(0), pessimistic=MicroUsd(0))
+        self.gaps = 0
+        self.resyncs = 0
+
+    def tell(self, message: object) -> None:
+        self._ledger.tell(message)
+        rows = message.rows if isinstance(message, m.RecordRows) else (message,)
+        for row in rows:
+            news = news_of(row)
+            if news is not None:
+                self._board.post(news.kind, news.subject, news.text, ident=news.ident, fold=news.fold)
+            self._count(row)
+
+    def counters(self) -> tuple[Today, PaperTotals]:
+        """Of the present UTC day."""
+        with self._lock:
+            self._roll()
+            return self._today, self._paper
+
+    def _roll(self) -> None:
+        day = _day(self._clock.wall_ns())
+        if day > self._day:
+            self._day = day
+            self._today = Today()
+            self._paper = PaperTotals(sets=0, optimistic=MicroUsd(0), shifted=MicroUsd(0), pessimistic=MicroUsd(0))
+
+    def _count(self, row: object) -> None:
+        match row:
+            case m.OpportunitySkipped() | m.OpportunityJudged():
+                self._add(opportunities=1)
+            case AttemptOpened():
+                self._add(attempts=1)
+            case AttemptChanged(ending=Ending() as ending):
+                self._add(
+                    completed=ending is Ending.SUCCESS,
+                    partial=ending is Ending.PARTIAL,
+                    fees=row.fees,
+                    net_pnl=row.realized_pnl or 0,
+                )
+            case OrderChanged(refusal=str(), by_venue=True):
+                self._add(rejects=1)
+            case PaperFilled():
+                self._add_paper(row)
+            case m.BookNews(not_ready=None):
+                self.resyncs += 1
+            case m.BookNews(not_ready=reason) if reason is not None and reason.value == "gap":
+                self.gaps += 1
+            case _:
+                pass
+
+    def _add(self, **amounts: int) -> None:
+        with self._lock:
+            self._roll()
+            changed = {name: getattr(self._today, name) + int(amount) for name, amount in amounts.items()}
+            self._today = replace(self._today, **changed)
+
+    def _add_paper(self, row: PaperFilled) -> None:
+        with self._lock:
+            self._roll()
+            known = getattr(self._paper, row.model)
+            pessimistic = row.model == "pessimistic"
+            changed: dict[str, int] = {row.model: known + (row.net_pnl or 0)}
+            self._paper = replace(self._paper, sets=self._paper.sets + pessimistic, **changed)  # type: ignore[arg-type]
+
+
+class ExecutorView(Protocol):
+    """What an executor leaves to be seen."""
+
+    @property
+    def state_name(self) -> str: ...
+
+    @property
+    def in_flight(self) -> InFlight | None: ...
+
+
+class RiskView(Protocol):
+    """What risk leaves to be seen."""
+
+    @property
+    def limits(self) -> tuple[Gauge, ...]: ...
+
+    @property
+    def kill_switch(self) -> tuple[Gauge, ...]: ...
+
+
+class FeedView(Protocol):
+    """The part of `FeedThread` that is shown."""
+
+    @property
+    def counters(self) -> FeedCounters: ...
+
+
+@dataclass(slots=True)
+class FeedWatch:
+    """Outages of one feed, noted on its thread, read by the publisher."""
+
+    state: FeedState | None = None
+    down_since: BootNs | None = None
+    down_ns: int = 0
+    was_live: bool = False
+
+    def note(self, state: FeedState) -> int | None:
+        """Remember a state; returns the length of the outage that it ends, 0 for the first connection, else None."""
+        self.state = state
+        if state.kind == "down" and self.down_since is None and self.was_live:
+            self.down_since = state.at
+        if state.kind != "live":
+            return None
+        ended = 0 if self.down_since is None else state.at - self.down_since
+        self.down_ns += ended
+        self.down_since = None
+        self.was_live = True
+        return ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What does not change while the bot runs."""
+
+    version: str
+    mode: str
+    demo: bool
+    venue: str
+    started_wall: WallNs
+    started_boot: BootNs
+    config_hash: str
+    ledger: str
+
+
+class StatusPublisher:
+    """`publish` runs on the watchdog thread; `latest` is read by everybody."""
+
+    def __init__(
+        self,
+        fixed: Fixed,
+        *,
+        clock: Clock,
+        gate: Gate,
+        board: EventBoard,
+        tap: NewsTap,
+        markets: Sequence[Market],
+        watches: Sequence[SetWatch],
+        tops: Mapping[MarketId, TopOfBook],
+        latency_ns: Callable[[], Sequence[int]],
+        executors: Mapping[SetId, ExecutorView],
+        risk: RiskView,
+        feeds: Mapping[str, tuple[FeedView, FeedWatch]],
+        open_items: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._fixed = fixed
+        self._clock = clock
+        self._gate = gate
+        self._board = board
+        self._tap = tap
+        self._markets = markets
+        self._own_sets = {watch.set_id: watch for watch in watches}
+        self._tops = tops
+        self._latency_ns = latency_ns
+        self._executors = executors
+        self._risk = risk
+        self._feeds = feeds
+        self._open_items = open_items
+        self._trading: Trading | None = None
+        self.latest: StatusSnapshot = self._make()
+
+    def publish(self) -> None:
+        self.latest = self._make()
+
+    def _make(self) -> StatusSnapshot:
+        now = self._clock.boot_ns()
+        fixed = self._fixed
+        today, paper = self._tap.counters()
+        halts = self._gate.market_halts
+        return StatusSnapshot(
+            taken=now,
+            at=self._clock.wall_ns(),
+            version=fixed.version,
+            mode=fixed.mode,
+            demo=fixed.demo,
+            venue=fixed.venue,
+            started=fixed.started_wall,
+            uptime_ns=now - fixed.started_boot,
+            trading=self._trading_now(),
+            feed=self._feed(now),
+            markets=tuple(self._market_row(market, now, halts) for market in self._markets),
+            sets=tuple(
+                self._set_row(watch)
+                for watch in self._own_sets.values()
+                if watch.terms.complete_set.kind is not SetKind.BINARY
+            ),
+            in_flight=tuple(view.in_flight for view in self._executors.values() if view.in_flight is not None),
+            open_items=self._open_items(),
+            today=today,
+            limits=self._risk.limits,
+            kill_switch=self._risk.kill_switch,
+            latency=self._latency(),
+            paper=paper if fixed.mode == "paper" else None,
+            events=self._board.newest(),
+            config_hash=fixed.config_hash,
+            ledger=fixed.ledger,
+        )
+
+    def _trading_now(self) -> Trading:
+        record = self._gate.tripped
+        held = self._gate.held
+        if record is not None:
+            return Trading(on=False, reason=record.reason, by=record.by, since=record.at)
+        if held is not None:
+            return Trading(on=False, reason=held, by="start", since=None)
+        permit = self._gate.permit
+        if permit is None:
+            return Trading(on=False, reason="no permit", by="gate", since=None)
+        return Trading(on=True, reason=permit.reason, by=permit.by, since=permit.granted)
+
+    def _feed(self, now: BootNs) -> FeedStatus:
+        words = [_word(watch.state) for _, watch in self._feeds.values()]
+        badness = [FeedWord.LIVE, FeedWord.CONNECTING, FeedWord.UNKNOWN, FeedWord.DOWN]
+        worst = max(words, key=badness.index, default=None)
+        counters = [view.counters for view, _ in self._feeds.values()]
+        seen = [c.last_frame_at for c in counters if c.last_frame_at is not None]
+        lags = [lag for top in self._tops.values() if (lag := top.lag_ms) is not None]
+        down = sum(w.down_ns + (0 if w.down_since is None else now - w.down_since) for _, w in self._feeds.values())
+        return FeedStatus(
+            state=worst or FeedWord.UNKNOWN,
+            age_ns=now - min(seen) if seen else None,
+            lag_ms=max(lags) if lags else None,
+            reconnects=sum(c.reconnects for c in counters),
+            down_ns=down,
+            gaps=self._tap.gaps,
+            resyncs=self._tap.resyncs,
+        )
+
+    def _market_row(self, market: Market, now: BootNs, halts: Mapping[str, HaltRecord]) -> MarketRow:
+        top = self._tops.get(market.market_id)
+        watch = self._own_sets.get(SetId(market.market_id))
+        total = watch.sum_cost() if watch is not None else None
+        executor = self._executors.get(SetId(market.market_id))
+        halt = halts.get(market.market_id)
+        return MarketRow(
+            market_id=market.market_id,
+            title=market.title,
+            ready=top is not None and top.not_ready is None,
+            reason="no data yet" if top is None else str(top.not_ready or ""),
+            age_ns=None if top is None else now - top.evidence_at,
+            yes_ask=None if top is None or top.yes_ask is None else PriceMicros(top.yes_ask),
+            yes_size=MicroShares(0 if top is None else top.yes_ask_size),
+            no_ask=None if top is None or top.no_ask is None else PriceMicros(top.no_ask),
+            no_size=MicroShares(0 if top is None else top.no_ask_size),
+            sum_cost=None if total is None else MicroUsd(total),
+            edge=None if total is None or watch is None else _edge(watch, total),
+            state="" if executor is None else executor.state_name,
+            halted=halt is not None,
+            halt_reason="" if halt is None else halt.reason,
+        )
+
+    def _set_row(self, watch: SetWatch) -> SetRow:
+        total = watch.sum_cost()
+        complete_set = watch.terms.complete_set
+        return SetRow(
+            set_id=watch.set_id,
+            kind=complete_set.kind.value,
+            market_ids=complete_set.market_ids,
+            payout=complete_set.payout,
+            sum_cost=None if total is None else MicroUsd(total),
+            edge=None if total is None else _edge(watch, total),
+            state=self._executors[watch.set_id].state_name,
+        )
+
+    def _latency(self) -> Latency:
+        samples = sorted(self._latency_ns())
+        if not samples:
+            return Latency(p50_ns=None, p99_ns=None)
+        last = len(samples) - 1
+        return Latency(p50_ns=samples[len(samples) // 2], p99_ns=samples[min(last, len(samples) * 99 // 100)])
+
+
+def _edge(watch: SetWatch, total: int) -> MicroUsd:
+    return MicroUsd(watch.terms.complete_set.payout - total - watch.terms.thresholds.cost_buffer)
+
+
+def _word(state: FeedState | None) -> FeedWord:
+    return FeedWord.UNKNOWN if state is None else FeedWord(state.kind)
+
+
+def _day(wall: WallNs) -> int:
+    return wall // (86_400 * SECOND)
