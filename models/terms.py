@@ -1,0 +1,65 @@
+"""From the configuration to the numbers a decision uses: the only place where the two meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from models.clock import SECOND
+from models.config import Config
+from models.market import Market, MarketId
+from models.sets import CompleteSet, prove
+from models.signal import SetTerms, Thresholds, terms_for
+from models.verdict import FreshnessLimits
+
+
+def thresholds_of(config: Config) -> Thresholds:
+    """The operator's numbers as exact integers."""
+    strategy, execution, runtime = config.strategy, config.execution, config.runtime
+    return Thresholds(
+        min_edge=strategy.min_edge_micros,
+        cost_buffer=strategy.cost_buffer_micros,
+        min_depth=strategy.min_depth_micros,
+        order_size=execution.order_size_micros,
+        sizing=strategy.sizing,
+        max_size=execution.max_order_size_micros,
+        close_margin_ms=strategy.min_minutes_to_close * 60_000,
+        freshness=FreshnessLimits(
+            max_age_ns=runtime.max_book_age_ns,
+            max_skew_ms=runtime.max_leg_skew_ms,
+            max_lag_ms=runtime.max_lag_ms,
+            confirm_unified=execution.confirm_gap_with_snapshot,
+        ),
+    )
+
+
+def all_terms(config: Config, sets: Sequence[CompleteSet], markets: Mapping[MarketId, Market]) -> list[SetTerms]:
+    """Terms of every watched set, in the order of the configuration.
+
+    Raises `NotCompleteError` for the first set whose payout is not proven: nothing unproven is ever watched.
+    """
+    thresholds = thresholds_of(config)
+    terms = []
+    for complete_set in sets:
+        prove(complete_set, markets)
+        legs = [markets[leg.market_id] for leg in complete_set.legs]
+        terms.append(terms_for(complete_set, legs, thresholds))
+    return terms
+
+
+def terms_json(terms: Sequence[SetTerms]) -> str:
+    """Canonical text of all terms, for the ledger's `configs` table: equal texts decide equally."""
+    return msgspec.json.encode(list(terms), order="sorted").decode("ascii")
+
+
+def terms_from_json(text: str) -> list[SetTerms]:
+    """What `terms_json` wrote."""
+    return msgspec.json.decode(text, type=list[SetTerms])
+
+
+LAGGING_FACTOR = 4
+"""A book this many times `max_lag_ms` behind calls itself not ready until it has caught up."""
+
+TICK_NS = SECOND // 4
+"""Period of the signal's own wake-up: cooldowns that end, ages that grow, silence, minute counters."""
