@@ -158,7 +158,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "mypy", "--strict", "run.py", "models", "adapters", "actors"],
-        [str(tools / "lint-imports")],
+        [str(tools / "lint-imports"), "--no-logo"],
     )
     failed = []
     for check in checks:

@@ -13,7 +13,7 @@ from models import config_kinds
 from models.config import Config
 from models.config_kinds import closest
 from models.config_section import Section
-from models.config_text import ConfigErrors, ConfigProblem, Loc, Reading, Tree, dotted, read_yaml
+from models.config_text import WHOLE_FILE, ConfigErrors, ConfigProblem, Loc, Reading, Tree, dotted, read_yaml
 
 VENUES: Final = ("simulated", "polymarket", "kalshi")
 """The venues that this program ships with; the caller may know more (`adapters/registry.py`)."""
@@ -21,6 +21,9 @@ VENUES: Final = ("simulated", "polymarket", "kalshi")
 SECRET_KEY: Final = re.compile(
     r"api_?key|key_?id|secret|pass(phrase|word)|private_?key|mnemonic|seed_?phrase|token|credential", re.IGNORECASE
 )
+
+MOST_LINES: Final = 200
+"""Nobody reads more; a file with more mistakes than this is another file."""
 
 STAND_INS: Final[dict[str, Tree]] = {"venue": "simulated", "markets": ["stand-in"]}
 """Put in for required values that are wrong, so that the rules between the other values can still be checked."""
@@ -56,8 +59,11 @@ def parse_config(text: str, name: str, venues: Collection[str] = VENUES) -> Conf
 
 def _errors(name: str, reading: Reading, faults: Sequence[Fault]) -> ConfigErrors:
     placed = [ConfigProblem(*reading.place(f.loc), dotted(f.loc), f.message, f.hint) for f in faults]
-    ordered = sorted([*reading.problems, *placed], key=lambda p: (p.line, p.column))
-    return ConfigErrors(name, tuple(dict.fromkeys(ordered)))
+    ordered = list(dict.fromkeys(sorted([*reading.problems, *placed], key=lambda p: (p.line, p.column))))
+    if len(ordered) > MOST_LINES:
+        rest = f"{len(ordered) - MOST_LINES} more mistakes follow"
+        ordered[MOST_LINES:] = [ConfigProblem(*WHOLE_FILE, "", rest, "is this the right file?")]
+    return ConfigErrors(name, tuple(ordered))
 
 
 def _related(loc: Loc, others: Collection[Loc]) -> bool:
@@ -89,6 +95,8 @@ def _faults(details: dict[str, Any]) -> Iterator[Fault]:
             yield _unknown_key(loc)
         case "tuple_type":
             yield Fault(loc, "must be a list", "one item a line, each after a dash, or [a, b, c]", loc)
+        case "model_type" | "model_attributes_type" | "dict_type" if SECRET_KEY.search(dotted(loc)):
+            yield _secret(loc)
         case "model_type" | "model_attributes_type" | "dict_type":
             keys = section_at(loc)
             hint = f"its keys: {', '.join(keys.model_fields)}" if keys else "indent its keys below it"
@@ -123,7 +131,7 @@ def _unknown_key(loc: Loc) -> Fault:
     near = closest(name, section.model_fields)
     homes = [f"{part}.{name}" for part, kind in _top_sections() if name in kind.model_fields]
     if SECRET_KEY.search(name):
-        return Fault(loc, "looks like a secret", "secrets belong in .env, see .env.example; remove it here", loc)
+        return _secret(loc)
     if near:
         hint = f"did you mean {near!r}?"
     elif homes:
@@ -131,6 +139,10 @@ def _unknown_key(loc: Loc) -> Fault:
     else:
         hint = f"known here: {', '.join(section.model_fields)}"
     return Fault(loc, "is not a key of the configuration", hint, loc)
+
+
+def _secret(loc: Loc) -> Fault:
+    return Fault(loc, "looks like a secret", "secrets belong in .env, see .env.example; remove it here", loc)
 
 
 def _top_sections() -> Iterator[tuple[str, type[Section]]]:
@@ -155,10 +167,7 @@ def _unknown_venues(tree: dict[str, Tree], venues: Collection[str]) -> Iterator[
         if isinstance(name, str) and name not in venues:
             near = closest(name, venues)
             hint = f"did you mean {near!r}?" if near else f"known: {', '.join(venues)}"
-            if len(loc) == 2 and SECRET_KEY.search(name):
-                yield Fault(loc, "looks like a secret", "secrets belong in .env, see .env.example; remove it here", loc)
-            else:
-                yield Fault(loc, "is not a venue of this program", hint, loc)
+            yield _secret(loc) if SECRET_KEY.search(name) else Fault(loc, "is not a venue of this program", hint, loc)
 
 
 def _rules_despite(tree: dict[str, Tree], faults: Sequence[Fault], refused: Collection[Loc]) -> list[Fault]:

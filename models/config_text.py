@@ -16,6 +16,8 @@ import yaml
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 8
+WHOLE_FILE: Final = (0, 0)
+"""The place of what is wrong with no line in particular."""
 
 Loc = tuple[str | int, ...]
 """Where a value stands: keys and list positions from the top, such as `("sets", 0, "legs", 1, "market")`."""
@@ -88,7 +90,7 @@ def read_yaml(text: str) -> Reading:
     """The tree of `text` and all mistakes of form. Never raises on any text."""
     reading = Reading()
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        reading.report((), "is larger than 1 MiB", "a configuration is a few hundred lines")
+        reading.report((), "is larger than 1 MiB", "a configuration is a few hundred lines", WHOLE_FILE)
         reading.broken = True
         return reading
     try:
