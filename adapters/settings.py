@@ -163,19 +163,28 @@ def _private_text(path: Path) -> str | ConfigProblem:
         if error.errno == errno.ELOOP:
             return ConfigProblem(0, 0, "", "is a symbolic link", "put the file itself there")
         return ConfigProblem(0, 0, "", f"cannot be read: {os.strerror(error.errno or errno.EIO)}", "check its owner")
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            return ConfigProblem(0, 0, "", "is not a plain file", "put a text file there")
-        if facts.st_mode & 0o077:
-            mode = f"{stat.S_IMODE(facts.st_mode):04o}"
-            return ConfigProblem(0, 0, "", f"can be read by others (mode {mode})", f"chmod 600 {path}")
-        if facts.st_uid not in {os.geteuid(), 0}:
-            return ConfigProblem(0, 0, "", "belongs to another user", f"chown it to yourself, then chmod 600 {path}")
-        content = file.read(MAX_DOTENV_BYTES + 1)
+    try:
+        problem = _exposed(path, os.fstat(descriptor))
+        content = b"" if problem else os.read(descriptor, MAX_DOTENV_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if problem:
+        return problem
     if len(content) > MAX_DOTENV_BYTES:
         return ConfigProblem(0, 0, "", "is larger than 64 KiB", "it holds a handful of lines")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         return ConfigProblem(0, 0, "", "is not UTF-8 text", "save the file as UTF-8")
+
+
+def _exposed(path: Path, facts: os.stat_result) -> ConfigProblem | None:
+    """Why a file may not hold secrets, None where it may."""
+    if not stat.S_ISREG(facts.st_mode):
+        return ConfigProblem(0, 0, "", "is not a plain file", "put a text file there")
+    if facts.st_mode & 0o077:
+        mode = f"{stat.S_IMODE(facts.st_mode):04o}"
+        return ConfigProblem(0, 0, "", f"can be read by others (mode {mode})", f"chmod 600 {path}")
+    if facts.st_uid not in {os.geteuid(), 0}:
+        return ConfigProblem(0, 0, "", "belongs to another user", f"chown it to yourself, then chmod 600 {path}")
+    return None
