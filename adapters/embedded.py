@@ -1,9 +1,8 @@
 """The simulated exchange as a child process: what `demo` and a bot without a configuration trade on.
 
-A process of its own, so that its matching never shares our interpreter, and real sockets on loopback, so that the path from
-frame to order is the one that a real venue would take. The child ends with its parent, whatever ends the parent.
+A process of its own, so that its matching never shares our interpreter, and real sockets on loopback, so that the path
+from frame to order is the one that a real venue would take. The child ends with its parent, whatever ends the parent.
 """
-
 from __future__ import annotations
 
 import json

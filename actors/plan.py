@@ -1,0 +1,156 @@
+"""Everything that is decided before the first actor starts: which venues, markets, sets, numbers and files.
+
+Making a plan reads the catalogs of the venues and proves every set; a plan that exists can be run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.venue import Capabilities, MarketData, Orders, VenueReadError, VenueReadRefusedError
+from models.clock import seconds_ns
+from models.config import Config, config_hash
+from models.execution import ExecutionTerms, LegTerms
+from models.market import Market, MarketId, VenueName
+from models.sets import CompleteSet, NotCompleteError
+from models.signal import SetTerms
+from models.terms import all_terms
+
+
+class VenueUnreachableError(Exception):
+    """A venue's catalog could not be read at start (exit 69)."""
+
+
+class PlanError(Exception):
+    """The configuration names something that does not exist or proves nothing (exit 78). One line per mistake."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a `System` is built from."""
+
+    config: Config
+    config_hash: str
+    live: bool
+    demo: bool
+    state: Path
+    """Directory of permit, lock, socket and logs."""
+    ledger: Path
+    venues: Mapping[VenueName, MarketData]
+    orders: Mapping[VenueName, Orders]
+    """Empty in paper mode: no signer is even built (I19)."""
+    markets: Mapping[MarketId, Market]
+    terms: tuple[SetTerms, ...]
+    execution: tuple[ExecutionTerms, ...]
+    """Per set, in the order of `terms`."""
+
+    @property
+    def mode(self) -> str:
+        return "live" if self.live else "paper"
+
+    @property
+    def venue_names(self) -> str:
+        return "+".join(sorted(self.venues))
+
+    @property
+    def sets(self) -> tuple[CompleteSet, ...]:
+        return tuple(terms.complete_set for terms in self.terms)
+
+
+def make_plan(
+    config: Config,
+    venues: Mapping[VenueName, MarketData],
+    orders: Mapping[VenueName, Orders],
+    *,
+    live: bool,
+    demo: bool,
+    state: Path,
+    ledger: Path,
+) -> Plan:
+    """Read the catalogs, prove the sets. Raises `VenueUnreachableError` or `PlanError`. Blocking; main thread only."""
+    markets = _catalog(config, venues)
+    try:
+        terms = all_terms(config, config.complete_sets(), markets)
+    except NotCompleteError as error:
+        raise PlanError([f"sets: {error}"]) from None
+    capabilities = {name: venue.capabilities for name, venue in venues.items()}
+    return Plan(
+        config=config,
+        config_hash=config_hash(config),
+        live=live,
+        demo=demo,
+        state=state,
+        ledger=ledger,
+        venues=venues,
+        orders=orders,
+        markets=markets,
+        terms=tuple(terms),
+        execution=tuple(_execution(config, t, markets, capabilities, live=live) for t in terms),
+    )
+
+
+def _catalog(config: Config, venues: Mapping[VenueName, MarketData]) -> dict[MarketId, Market]:
+    wanted = config.market_venues()
+    found: dict[MarketId, Market] = {}
+    mistakes = []
+    for name, venue in venues.items():
+        ids = [market_id for market_id, of in wanted.items() if of == name]
+        try:
+            for market in venue.markets(ids):
+                found[market.market_id] = market
+        except VenueReadError as error:
+            raise VenueUnreachableError(f"{name}: {error}") from None
+        except VenueReadRefusedError as error:
+            mistakes.append(f"markets: {error}")
+    mistakes.extend(f"markets: {m} is not known to {wanted[m]}" for m in wanted if m not in found and not mistakes)
+    if mistakes:
+        raise PlanError(mistakes)
+    return found
+
+
+def _execution(
+    config: Config,
+    terms: SetTerms,
+    markets: Mapping[MarketId, Market],
+    capabilities: Mapping[VenueName, Capabilities],
+    *,
+    live: bool,
+) -> ExecutionTerms:
+    execution = config.execution
+    legs = []
+    for leg in terms.complete_set.legs:
+        market = markets[leg.market_id]
+        has = capabilities[market.venue]
+        legs.append(
+            LegTerms(
+                market=market,
+                outcome=leg.outcome,
+                ioc=has.ioc,
+                fok=has.fok,
+                batch_max=has.batch_max,
+                horizon_ns=seconds_ns(has.visibility_horizon_s),
+                merges=has.merge,
+                nets=has.netting,
+            )
+        )
+    return ExecutionTerms(
+        complete_set=terms.complete_set,
+        legs=tuple(legs),
+        lot=terms.lot,
+        mode="live" if live else "paper",
+        min_edge=config.strategy.min_edge_micros,
+        cost_buffer=config.strategy.cost_buffer_micros,
+        limit_ticks_through=execution.limit_ticks_through,
+        max_attempts_per_round=execution.max_attempts_per_round,
+        order_timeout_ns=execution.order_timeout_ns,
+        max_inflight_ns=execution.max_inflight_ns,
+        cooldown_ns=execution.cooldown_ns,
+        max_unwind_loss=execution.max_unwind_loss_micros,
+        max_book_age_ns=config.runtime.max_book_age_ns,
+    )
