@@ -21,8 +21,8 @@ class FeesUnknownError(ValueError):
 class FeeSchedule:
     """Taker fee terms of one market.
 
-    `fee = rate x size x (p x (1 - p)) ** exponent`, rounded up to `quantum`; what is below `minimum` is not charged.
-    A rate of zero is a free market; unknown terms are not a schedule at all (`FeesUnknownError` at the adapter).
+    `fee = rate x size x (p x (1 - p)) ** exponent`, rounded up to `quantum`. A rate of zero is a free market; unknown
+    terms are not a schedule at all (`FeesUnknownError` at the adapter).
     """
 
     name: str

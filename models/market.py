@@ -113,6 +113,7 @@ class Market:
 
     def price_rounded_down(self, price: PriceMicros) -> PriceMicros | None:
         """The highest grid price at or below `price` (a BUY limit never pays more), None where there is none."""
+        price = min(price, PriceMicros(MICRO - 1))
         candidates = [
             b.start + (min(price, b.end) - b.start) // b.step * b.step for b in self.price_bands if price >= b.start
         ]
@@ -121,10 +122,13 @@ class Market:
 
     def price_rounded_up(self, price: PriceMicros) -> PriceMicros | None:
         """The lowest grid price at or above `price` (a SELL limit never takes less), None where there is none."""
+        price = max(price, PriceMicros(1))
         candidates = []
         for band in self.price_bands:
             if price <= band.end:
                 above = max(price, band.start) - band.start
-                candidates.append(band.start + -(-above // band.step) * band.step)
-        best = min((c for c in candidates if price <= c and 0 < c < MICRO), default=None)
+                candidate = band.start + -(-above // band.step) * band.step
+                if candidate <= band.end:
+                    candidates.append(candidate)
+        best = min((c for c in candidates if 0 < c < MICRO), default=None)
         return None if best is None else PriceMicros(best)

@@ -12,7 +12,7 @@ of a price and a size is only made by the functions below, which name their roun
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final, NewType
 
 PriceMicros = NewType("PriceMicros", int)
@@ -23,6 +23,9 @@ MICRO: Final = 1_000_000
 ONE_DOLLAR: Final = PriceMicros(MICRO)
 """What one winning share pays."""
 
+_STEP: Final = Decimal("0.000001")
+_EXACT: Final = Context(prec=18, traps=[Inexact, InvalidOperation])
+"""Twelve digits before the point, like `_DECIMAL`; the default context would round a longer number silently."""
 _DECIMAL: Final = re.compile(r"-?(?:[0-9]{1,12}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})\Z")
 
 
@@ -65,17 +68,21 @@ def parse_shares(text: str) -> MicroShares:
 
 
 def micros_from_decimal(value: Decimal) -> int:
-    """Exact millionths of a finite Decimal, or `MoneyError` where it is finer than a millionth."""
+    """Exact millionths of a finite Decimal below 10^12, or `MoneyError` where it is finer than a millionth."""
     if not value.is_finite():
         raise MoneyError(f"not a finite number: {value}")
-    scaled = value.scaleb(6)
-    if scaled != scaled.to_integral_value():
-        raise MoneyError(f"finer than a millionth: {value}")
-    return int(scaled)
+    if not value:
+        return 0
+    try:
+        return int(value.quantize(_STEP, context=_EXACT).scaleb(6, _EXACT))
+    except Inexact:
+        raise MoneyError(f"finer than a millionth: {value!s:.40}") from None
+    except InvalidOperation:
+        raise MoneyError(f"too large: {value!s:.40}") from None
 
 
 def to_decimal(micros: int) -> Decimal:
-    """The exact Decimal of an amount, for the places where people read and write."""
+    """The exact Decimal of an amount below 10^22 dollars, for the places where people read and write."""
     return Decimal(micros).scaleb(-6)
 
 

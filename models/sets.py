@@ -117,18 +117,20 @@ def prove(complete_set: CompleteSet, markets: Mapping[MarketId, Market]) -> None
     if missing:
         raise NotCompleteError(f"unknown market {missing[0]}")
     described = [markets[m] for m in complete_set.market_ids]
-    events = {m.event_id for m in described}
+    attested = bool(complete_set.attestation.strip())
+    events = {(m.venue, m.event_id) for m in described}
     match complete_set.kind:
         case SetKind.BINARY:
             return
         case SetKind.NO_BASKET:
-            exclusive = len(events) == 1 and None not in events and all(m.mutually_exclusive for m in described)
-            if not exclusive and not complete_set.attestation:
+            one_event = len(events) == 1 and all(m.event_id is not None for m in described)
+            exclusive = one_event and all(m.mutually_exclusive for m in described)
+            if not exclusive and not attested:
                 raise NotCompleteError(
                     "the venue does not call these markets mutually exclusive and no attestation is given"
                 )
         case SetKind.YES_BASKET | SetKind.CROSS_VENUE | SetKind.NESTED:
-            if not complete_set.attestation:
+            if not attested:
                 raise NotCompleteError(f"a {complete_set.kind.value} set needs the operator's attestation")
             venues = {m.venue for m in described}
             if complete_set.kind is SetKind.CROSS_VENUE and len(venues) != 2:
