@@ -1,0 +1,241 @@
+"""What to do with a half-filled set: complete it, sell it back, or hold it, priced on fresh ladders with fees.
+
+With `d` shares missing, already paid for at `paid`, as profit on those shares (field.md 5.3):
+
+    complete = payout x d - paid - cost of buying what is missing - its fees
+    unwind   = proceeds of selling the surplus - its fees - paid
+    hold     = - paid                             the worst case; its expected value would need a view on the event
+
+`paid` stands in all three, so it must not decide: the choice is between what completing costs and what selling brings.
+It does count against the cap (`max_unwind_loss` per share): beyond the cap nothing is sent, the set is held, reported,
+and priced again later. An option whose book is not ready, empty or too small for the venue's minimums is *unavailable*
+(None), never zero.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.book import Levels
+from models.fees import FeeSchedule, taker_fee
+from models.market import Action, Market
+from models.money import (
+    MICRO,
+    MicroShares,
+    MicroUsd,
+    PriceMicros,
+    cost_rounded_up,
+    divide_down,
+    lot_rounded_down,
+    proceeds_rounded_down,
+)
+
+
+class Remedy(enum.StrEnum):
+    """In order of preference where two cost the same."""
+
+    COMPLETE = "complete"
+    UNWIND = "unwind"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegHolding:
+    """What one leg of the attempt holds, and the fresh book to mend it with."""
+
+    market: Market
+    held: MicroShares
+    paid: MicroUsd
+    """Everything spent on `held`, fees included."""
+    ready: bool
+    """False: the ladders below are not to be used."""
+    bids: Levels
+    asks: Levels
+    """Best first, of this leg's outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectiveOrder:
+    leg: int
+    action: Action
+    size: MicroShares
+    limit: PriceMicros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionChoice:
+    """The decision with its three numbers and its inputs, as the ledger stores it."""
+
+    remedy: Remedy
+    why: str
+    missing: MicroShares
+    """Sets that are neither complete nor gone: largest less smallest holding."""
+    compared_size: MicroShares
+    """Sets for which the three numbers below stand."""
+    complete: MicroUsd | None
+    unwind: MicroUsd | None
+    hold: MicroUsd
+    cap: MicroUsd
+    """Largest loss per share that is allowed."""
+    untradable: bool
+    """Below what the venue takes on either side whatever the price: nothing can be sent, now or later."""
+    orders: tuple[ProtectiveOrder, ...]
+    inputs: tuple[LegHolding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What a taker gets for `size` on one ladder."""
+
+    amount: MicroUsd
+    fees: MicroUsd
+    worst: PriceMicros
+
+
+def choose(
+    legs: Sequence[LegHolding], *, payout: MicroUsd, lot: MicroShares, cap: MicroUsd, forbidden: str = ""
+) -> ProtectionChoice:
+    """The cheapest allowed remedy for an attempt whose legs hold unequal shares. `payout` and `cap` per share.
+
+    `forbidden` is a reason not to buy (a venue in post-only weather); empty for none.
+    """
+    low, high = min(leg.held for leg in legs), max(leg.held for leg in legs)
+    missing = MicroShares(high - low)
+    paid = _paid_on_surplus(legs, low)
+    complete_size = MicroShares(0) if forbidden else _completable(legs, low, high, lot)
+    unwind_size = _unwindable(legs, low, high, lot)
+    compared = MicroShares(min((s for s in (complete_size, unwind_size) if s), default=missing))
+    sunk = MicroUsd(-divide_down(-paid * compared, missing)) if missing else MicroUsd(0)
+
+    complete = _complete(legs, low, compared, payout) if complete_size else None
+    unwind = _unwind(legs, high, compared) if unwind_size else None
+    numbers = {Remedy.COMPLETE: complete, Remedy.UNWIND: unwind}
+    available = [(value, remedy) for remedy, value in numbers.items() if value is not None]
+    remedy, why = Remedy.HOLD, "neither book offers a way out"
+    orders: tuple[ProtectiveOrder, ...] = ()
+    if available:
+        best, remedy = max(available, key=lambda option: option[0])  # the first of equals: complete
+        if best - sunk < -divide_down(cap * compared, MICRO):
+            remedy, why = Remedy.HOLD, f"{remedy.value} would lose more than max_unwind_loss"
+        elif remedy is Remedy.COMPLETE:
+            why = "completing costs less than selling back" if unwind is not None else "nothing can be sold back"
+            orders = _buys(legs, low, complete_size)
+        else:
+            why = "selling back costs less than completing" if complete is not None else "nothing can be completed"
+            orders = _sells(legs, high, unwind_size)
+    return ProtectionChoice(
+        remedy=remedy,
+        why=why,
+        missing=missing,
+        compared_size=compared,
+        complete=None if complete is None else MicroUsd(complete - sunk),
+        unwind=None if unwind is None else MicroUsd(unwind - sunk),
+        hold=MicroUsd(-sunk),
+        cap=cap,
+        untradable=_untradable(legs, low, high),
+        orders=orders,
+        inputs=tuple(legs),
+    )
+
+
+def _paid_on_surplus(legs: Sequence[LegHolding], low: MicroShares) -> MicroUsd:
+    """What the shares above the complete sets have cost, rounded up."""
+    return MicroUsd(sum(-divide_down(-leg.paid * (leg.held - low), leg.held) for leg in legs if leg.held > low))
+
+
+def _depth(levels: Levels) -> int:
+    return sum(size for _, size in levels)
+
+
+def _completable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares, lot: MicroShares) -> MicroShares:
+    """How many sets above `low` every short leg can be bought up to, on the common lot; 0 where it cannot be done."""
+    short = [leg for leg in legs if leg.held < high]
+    if any(not leg.ready or not leg.asks for leg in short):
+        return MicroShares(0)
+    reach = min(*(leg.held + _depth(leg.asks) for leg in short), high)
+    size = MicroShares(lot_rounded_down(MicroShares(reach), lot) - low)
+    if size <= 0:
+        return MicroShares(0)
+    needs = [(leg, MicroShares(low + size - leg.held)) for leg in short if leg.held < low + size]
+    return size if all(_allowed(leg.market, need, leg.asks) for leg, need in needs) else MicroShares(0)
+
+
+def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares, lot: MicroShares) -> MicroShares:
+    """By how much the largest holdings can be sold down; 0 where it cannot be done."""
+    long = [leg for leg in legs if leg.held > low]
+    if any(not leg.ready or not leg.bids for leg in long):
+        return MicroShares(0)
+    floor = max(*(leg.held - _depth(leg.bids) for leg in long), low)
+    size = lot_rounded_down(MicroShares(high - floor), lot)
+    if size <= 0:
+        return MicroShares(0)
+    sales = [(leg, MicroShares(leg.held - (high - size))) for leg in long if leg.held > high - size]
+    return size if all(_allowed(leg.market, sale, leg.bids) for leg, sale in sales) else MicroShares(0)
+
+
+def _allowed(market: Market, size: MicroShares, levels: Levels) -> bool:
+    """Whether the venue takes an order of this size at the best of these prices."""
+    return size % market.lot == 0 and size >= market.min_size and levels[0][0] * size >= market.min_notional * MICRO
+
+
+def _untradable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares) -> bool:
+    """Even at a price of one dollar no single order of this size would be taken: on no leg, on neither side."""
+    sizes = [(leg.market, high - leg.held) for leg in legs if leg.held < high]
+    sizes += [(leg.market, leg.held - low) for leg in legs if leg.held > low]
+    return not any(size >= max(m.lot, m.min_size) and size > m.min_notional for m, size in sizes)
+
+
+def _complete(legs: Sequence[LegHolding], low: MicroShares, size: MicroShares, payout: MicroUsd) -> MicroUsd:
+    walks = [_walk(leg.asks, MicroShares(low + size - leg.held), leg.market.fees, Action.BUY) for leg in legs]
+    gained = divide_down(payout * size, MICRO)
+    return MicroUsd(gained - sum(walk.amount + walk.fees for walk in walks))
+
+
+def _unwind(legs: Sequence[LegHolding], high: MicroShares, size: MicroShares) -> MicroUsd:
+    walks = [_walk(leg.bids, MicroShares(leg.held - (high - size)), leg.market.fees, Action.SELL) for leg in legs]
+    return MicroUsd(sum(walk.amount - walk.fees for walk in walks))
+
+
+def _walk(levels: Levels, size: MicroShares, fees: FeeSchedule, action: Action) -> _Walk:
+    """Take `size` (0 or less: nothing) from the best level on. The caller has checked that it is there."""
+    rounded = cost_rounded_up if action is Action.BUY else proceeds_rounded_down
+    left, amount, charged, worst = size, 0, 0, 0
+    for price, there in levels:
+        if left <= 0:
+            break
+        take = MicroShares(min(left, there))
+        amount += rounded(PriceMicros(price), take)
+        charged += taker_fee(fees, PriceMicros(price), take)
+        worst = price
+        left = MicroShares(left - take)
+    return _Walk(MicroUsd(amount), MicroUsd(charged), PriceMicros(worst))
+
+
+def _buys(legs: Sequence[LegHolding], low: MicroShares, size: MicroShares) -> tuple[ProtectiveOrder, ...]:
+    needs = [(index, leg, MicroShares(low + size - leg.held)) for index, leg in enumerate(legs)]
+    return tuple(
+        ProtectiveOrder(
+            leg=index,
+            action=Action.BUY,
+            size=need,
+            limit=_walk(leg.asks, need, leg.market.fees, Action.BUY).worst,
+        )
+        for index, leg, need in needs
+        if need > 0
+    )
+
+
+def _sells(legs: Sequence[LegHolding], high: MicroShares, size: MicroShares) -> tuple[ProtectiveOrder, ...]:
+    sales = [(index, leg, MicroShares(leg.held - (high - size))) for index, leg in enumerate(legs)]
+    return tuple(
+        ProtectiveOrder(
+            leg=index,
+            action=Action.SELL,
+            size=sale,
+            limit=_walk(leg.bids, sale, leg.market.fees, Action.SELL).worst,
+        )
+        for index, leg, sale in sales
+        if sale > 0
+    )

@@ -1,0 +1,241 @@
+"""What each event means for the money: approvals, facts and timers. `models/tradeset.py` says which rule applies when.
+
+A rule takes the record, the event and the turn, puts the actions it wants into the turn and returns the next record.
+Facts are only learned here; what follows from them is decided by the rules of `models/set_steps.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from models import set_rows
+from models.attempt import Attempt
+from models.legs import opening_orders
+from models.messages import (
+    ApprovedSet,
+    CommitFailed,
+    IntentsCommitted,
+    LaddersSeen,
+    MarketsReleased,
+    MergeAnswered,
+)
+from models.money import MicroShares, MicroUsd, PriceMicros
+from models.order_life import Phase, committed, doubted, fold
+from models.orders import Refused
+from models.set_events import CooldownEnded, InflightExpired, OrderFactSeen, OrderTimedOut, ProbeDue, RetryDue
+from models.set_state import (
+    Cooldown,
+    Exposed,
+    Failed,
+    Idle,
+    InDoubt,
+    Mending,
+    PartialFillProtect,
+    PlacingOrders,
+    Record,
+    SignalDetected,
+    State,
+    Success,
+    TimerName,
+    UnderWay,
+    WaitingFills,
+)
+from models.set_turn import Turn, changed_orders, expose, facts_of, leads_to, owner_of, shares
+
+Running = SignalDetected | PlacingOrders | WaitingFills | InDoubt | PartialFillProtect | Exposed | Success | Failed
+R = TypeVar("R", bound=Record)
+U = TypeVar("U", bound=Running)
+
+
+# -- the beginning and the end
+
+
+@leads_to({State.SIGNAL_DETECTED: "approved by risk", State.FAILED: "the limits would not leave min_edge"})
+def begin(record: Idle, event: ApprovedSet, turn: Turn) -> Record:
+    """Take the set on: write the attempt down, then hand its opening orders to the ledger."""
+    tops, legs = event.opportunity.tops, turn.terms.legs
+    attempt = Attempt(
+        attempt_id=event.attempt_id,
+        opportunity_id=event.opportunity.opportunity_id,
+        set_id=event.opportunity.set_id,
+        size=event.size,
+        reserved=event.reserved,
+        asks=tuple(PriceMicros(top.ask(leg.outcome) or 0) for top, leg in zip(tops, legs, strict=True)),
+        depths=tuple(MicroShares(top.ask_size(leg.outcome)) for top, leg in zip(tops, legs, strict=True)),
+        fees=tuple(leg.market.fees for leg in legs),
+        began=turn.now,
+    )
+    turn.write(set_rows.opened(turn.terms, attempt, turn.wall))
+    orders = opening_orders(turn.terms, attempt)
+    timers = turn.start(attempt, record.timers, TimerName.INFLIGHT, turn.terms.max_inflight_ns)
+    if not orders:
+        idle = UnderWay(attempt=attempt, past=record.past, timers=timers)
+        return turn.enter(Failed, idle, attempt, detail="the limits would not leave min_edge")
+    attempt, timers = turn.send(attempt, orders, timers)
+    return SignalDetected(attempt=attempt, past=record.past, timers=timers)
+
+
+@leads_to(
+    {State.SIGNAL_DETECTED: "approved just as the pause ended", State.FAILED: "the limits would not leave min_edge"}
+)
+def begin_if_cooled(record: Cooldown, event: ApprovedSet, turn: Turn) -> Record | None:
+    """The pause may have ended for risk a moment before its timer fires here."""
+    if turn.now >= record.until:
+        timers = record.timers.without(TimerName.COOLDOWN)
+        return begin(Idle(past=record.past, timers=timers), event, turn)
+    return turn_away(record, event, turn)
+
+
+@leads_to({})
+def turn_away(record: R, event: ApprovedSet, turn: Turn) -> R:
+    """An earlier attempt of this set has come back to life (a late fill, a reversal): release the new one untouched."""
+    until = record.until if isinstance(record, Cooldown) else turn.now
+    turn.write(set_rows.note(event.opportunity.set_id, None, f"turned away {event.attempt_id}", turn.wall))
+    turn.do(
+        MarketsReleased(
+            attempt_id=event.attempt_id,
+            set_id=event.opportunity.set_id,
+            spent=MicroUsd(0),
+            cooling_until=until,
+            open_position=False,
+        )
+    )
+    return record
+
+
+@leads_to({State.IDLE: "cooldown_seconds have passed"})
+def go_idle(record: Cooldown, _event: CooldownEnded, _turn: Turn) -> Idle:
+    return Idle(past=record.past, timers=record.timers.without(TimerName.COOLDOWN))
+
+
+# -- facts
+
+
+@leads_to({})
+def note_commit(record: Record, event: IntentsCommitted, turn: Turn) -> Record:
+    """The rows are on disk and the lanes have them. May arrive after the venue's own answer."""
+    ids = {c.intent.client_order_id for c in event.committed}
+
+    def noted(attempt: Attempt) -> Attempt:
+        lives = (committed(o, turn.now) if o.intent.client_order_id in ids else o for o in attempt.orders)
+        return replace(attempt, orders=tuple(lives))
+
+    past = tuple(noted(attempt) for attempt in record.past)
+    if isinstance(record, Idle | Cooldown):
+        return replace(record, past=past)
+    return replace(record, past=past, attempt=noted(record.attempt))
+
+
+@leads_to({})
+def note_commit_failed(record: U, event: CommitFailed, turn: Turn) -> U:
+    """Nothing was sent: as good as a refusal, by ourselves."""
+    attempt = record.attempt
+    for life in attempt.in_phase(Phase.INTENDED, Phase.UNKNOWN):
+        if event.attempt_id != attempt.attempt_id or life.committed_at is not None:
+            continue
+        own = life.intent.client_order_id
+        refusal = Refused(client_order_id=own, code="commit_failed", text=event.why, by_venue=False)
+        attempt = attempt.changed(own, lambda o, r=refusal: fold(o, r, turn.now))  # type: ignore[misc]
+    return replace(record, attempt=attempt)
+
+
+@leads_to({})
+def learn(record: Record, event: OrderFactSeen, turn: Turn) -> Record:
+    """Fold a fact about an order into the attempt that owns it, be it over or not. Money that arrived is never an
+    error.
+    """
+    attempts = record.past if isinstance(record, Idle | Cooldown) else (*record.past, record.attempt)
+    current = len(record.past)
+    for fact in facts_of(event):
+        owner = owner_of(attempts, fact)
+        if owner is None:
+            turn.incident("stray", f"{type(fact).__name__} about an order that this set does not know")
+            turn.halt(None, f"stray {type(fact).__name__}")
+            continue
+        index, client_order_id = owner
+        before = attempts[index]
+        after = turn.fold(before, client_order_id, event, fact)
+        attempts = (*attempts[:index], after, *attempts[index + 1 :])
+        if index < current and after is not before:
+            _note_late(turn, before, after)
+    past = attempts[:current]
+    if isinstance(record, Idle | Cooldown):
+        return replace(record, past=past)
+    news = attempts[-1] is not record.attempt
+    return replace(record, past=past, attempt=attempts[-1], rung=0 if news else record.rung)
+
+
+def _note_late(turn: Turn, before: Attempt, after: Attempt) -> None:
+    """An ended attempt changed. If it is naked now, everything halts and it is protected as soon as the set is free."""
+    if after.holdings != before.holdings:
+        turn.write(set_rows.changed(turn.terms, after, State.COOLDOWN, turn.wall, ended=not after.naked, detail="late"))
+    if after.naked and not before.naked:
+        turn.halt(after, f"an ended attempt is naked by {shares(after.surplus)}")
+
+
+@leads_to({})
+def look(record: Mending | Failed, event: LaddersSeen, _turn: Turn) -> Mending | Failed:
+    """One market's fresh ladders. Answers to an older question are dropped."""
+    asked = record.ladders
+    if asked is None or asked.tag != event.tag or any(s.top.market_id == event.top.market_id for s in asked.seen):
+        return record
+    return replace(record, ladders=replace(asked, seen=(*asked.seen, event)))
+
+
+@leads_to({})
+def note_merge(record: U, event: MergeAnswered, turn: Turn) -> U:
+    """Cash back, or an answer that nobody can read: then the sets count as held and the reconcile finds out."""
+    attempt = replace(record.attempt, merge_answered=True)
+    if event.cash is None:
+        turn.incident("merge_unknown", event.why)
+    else:
+        attempt = replace(attempt, merged=attempt.sets, merged_cash=event.cash)
+    return replace(record, attempt=attempt)
+
+
+@leads_to({})
+def ignore(record: R, _event: object, _turn: Turn) -> R:
+    """Late news that changes nothing."""
+    return record
+
+
+# -- timers
+
+
+@leads_to({})
+def doubt_or_cancel(record: U, _event: OrderTimedOut, turn: Turn) -> U:
+    """What has not been answered is in doubt from now on (never rejected); what is live is cancelled."""
+    attempt = changed_orders(record.attempt, doubted, Phase.INTENDED, Phase.SENT)
+    return replace(record, attempt=turn.cancel_live(attempt), timers=record.timers.without(TimerName.ORDER))
+
+
+@leads_to({})
+def expire(record: U, _event: InflightExpired, turn: Turn) -> U:
+    """The attempt has had its time: nothing opens any more, what is live is cancelled, an exposure halts everything."""
+    attempt = changed_orders(record.attempt, doubted, Phase.INTENDED, Phase.SENT)
+    attempt = replace(turn.cancel_live(attempt), expired=True)
+    exposed = attempt.worst_surplus()
+    if exposed and not attempt.stranded:
+        turn.incident("inflight", f"up to {shares(exposed)} naked after max_inflight_seconds")
+        turn.halt(attempt, f"up to {shares(exposed)} unhedged after max_inflight_seconds")
+    return replace(record, attempt=attempt, timers=record.timers.without(TimerName.INFLIGHT))
+
+
+@leads_to({State.EXPOSED: "max_inflight_seconds have passed"})
+def give_up_speed(record: PartialFillProtect, event: InflightExpired, turn: Turn) -> Record:
+    expired = expire(record, event, turn)
+    assert isinstance(expired, PartialFillProtect)
+    return expose(expired, expired.attempt, "not protected within max_inflight_seconds", turn)
+
+
+@leads_to({})
+def ask_again(record: U, _event: ProbeDue, turn: Turn) -> U:
+    """The next rung of the probe ladder: ask about everything that is not known. Nothing is ever sent again."""
+    turn.probe(record.attempt)
+    return replace(record, rung=record.rung + 1, timers=record.timers.without(TimerName.PROBE))
+
+
+@leads_to({})
+def look_again(record: Exposed, _event: RetryDue, _turn: Turn) -> Exposed:
+    return replace(record, ladders=None, timers=record.timers.without(TimerName.RETRY))

@@ -1,0 +1,301 @@
+"""What follows from what is known: after every event each state looks at its attempt and takes the one next step.
+
+Level-triggered, not event-triggered: recovery after a crash runs through the very same rules, so a crash is a normal
+path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from models import set_rows
+from models.attempt import Attempt
+from models.clock import SECOND
+from models.legs import following_orders, opening_orders, protective_orders, still_worth_it
+from models.messages import MergeSets
+from models.money import MicroShares, PriceMicros
+from models.order_life import Phase, doubted
+from models.protection import LegHolding, ProtectionChoice, Remedy, choose
+from models.set_events import Proceed
+from models.set_state import (
+    Cooldown,
+    Exposed,
+    Failed,
+    Idle,
+    InDoubt,
+    Ladders,
+    Mending,
+    PartialFillProtect,
+    PlacingOrders,
+    Record,
+    SignalDetected,
+    State,
+    Success,
+    TimerName,
+    Timers,
+    UnderWay,
+    WaitingFills,
+)
+from models.set_turn import PAST_MAX, Turn, changed_orders, expose, leads_to, shares
+from models.sets import LegPolicy
+
+MAX_REMEDIES: Final = 4
+"""Protective rounds at full speed; after them the residue is worked on the slow cadence."""
+
+RETRY_NS: Final = 15 * SECOND
+"""The slow cadence. Also long enough for just-bought shares to settle, without which a venue refuses to sell them."""
+
+
+@leads_to({State.PLACING_ORDERS: "the intents are committed"})
+def placed(record: SignalDetected, _event: Proceed, turn: Turn) -> Record | None:
+    if record.attempt.in_phase(Phase.INTENDED):
+        return None
+    return turn.enter(PlacingOrders, record, record.attempt)
+
+
+@leads_to(
+    {
+        State.PLACING_ORDERS: "the thin leg filled: the others follow",
+        State.WAITING_FILLS: "every order accepted, one may still fill",
+        State.IN_DOUBT: "an answer is missing",
+        State.PARTIAL_FILL_PROTECT: "legs hold unequal shares",
+        State.EXPOSED: "still unknown after max_inflight_seconds",
+        State.SUCCESS: "every leg filled alike",
+        State.FAILED: "nothing filled",
+    }
+)
+def judge(record: PlacingOrders | WaitingFills | InDoubt, _event: Proceed, turn: Turn) -> Record | None:
+    """Given what is known of the orders, where does the attempt stand?"""
+    attempt = record.attempt
+    if attempt.in_phase(Phase.UNKNOWN):
+        if attempt.expired:
+            return expose(record, attempt, "an order is still unknown after max_inflight_seconds", turn)
+        return None if isinstance(record, InDoubt) else turn.enter(InDoubt, record, attempt)
+    if attempt.quiet:
+        return _settled(record, turn)
+    if attempt.partial:
+        return turn.enter(PartialFillProtect, record, attempt)
+    if attempt.in_phase(Phase.INTENDED, Phase.SENT):
+        return None if isinstance(record, PlacingOrders) else turn.enter(PlacingOrders, record, attempt)
+    if isinstance(record, WaitingFills):
+        return None
+    return turn.enter(WaitingFills, record, attempt)
+
+
+def _settled(record: UnderWay, turn: Turn) -> Record:
+    """Every order has ended."""
+    attempt = record.attempt
+    if attempt.naked:
+        return _follow_or_protect(record, turn)
+    return _ended(record, turn)
+
+
+def _ended(record: UnderWay, turn: Turn) -> Success | Failed:
+    """Every leg holds the same, sets or nothing."""
+    if record.attempt.sets > 0:
+        return turn.enter(Success, record, record.attempt)
+    return turn.enter(Failed, record, record.attempt)
+
+
+def _follow_or_protect(record: UnderWay, turn: Turn) -> Record:
+    attempt = record.attempt
+    thin_first = turn.terms.complete_set.leg_policy is LegPolicy.THIN_LEG_FIRST
+    if thin_first and not attempt.followed and not attempt.partial and not attempt.expired:
+        orders = following_orders(turn.terms, attempt)
+        if orders:
+            attempt, timers = turn.send(replace(attempt, followed=True), orders, record.timers)
+            return PlacingOrders(attempt=attempt, past=record.past, timers=timers)
+    return _protect(record, attempt, turn)
+
+
+def _protect(record: UnderWay, attempt: Attempt, turn: Turn) -> PartialFillProtect:
+    if not attempt.partial:
+        turn.incident("partial", f"{shares(attempt.surplus)} of one leg without the others")
+    partial = replace(attempt, partial=True)
+    return turn.enter(PartialFillProtect, record, partial, detail=f"naked by {shares(attempt.surplus)}")
+
+
+@leads_to(
+    {
+        State.IN_DOUBT: "a protective order was not answered",
+        State.EXPOSED: "beyond max_unwind_loss, no book to mend it with, or too many rounds",
+        State.SUCCESS: "completed",
+        State.FAILED: "sold back",
+    }
+)
+def mend(record: Mending, _event: Proceed, turn: Turn) -> Record | None:
+    """Work on the surplus, one question or one order at a time, and never while anything is unknown."""
+    attempt = record.attempt
+    if attempt.in_phase(Phase.UNKNOWN):
+        return turn.enter(InDoubt, record, attempt) if isinstance(record, PartialFillProtect) else None
+    if not attempt.quiet:
+        return None
+    if not attempt.naked:
+        return _ended(record, turn)
+    if isinstance(record, PartialFillProtect) and attempt.remedies >= MAX_REMEDIES:
+        return expose(record, attempt, f"still naked after {MAX_REMEDIES} protective rounds", turn)
+    if record.ladders is None:
+        return _ask(record, turn)
+    if len(record.ladders.seen) < len(turn.terms.market_ids):
+        return None
+    return _apply(record, _choice(record.ladders, attempt, turn), turn)
+
+
+def _ask(record: Mending, turn: Turn) -> Record | None:
+    """On the slow cadence the retry timer guards the answers too: without them it asks again."""
+    timers = record.timers
+    if isinstance(record, Exposed):
+        if timers.runs(TimerName.RETRY):
+            return None
+        timers = turn.start(record.attempt, timers, TimerName.RETRY, RETRY_NS)
+    return replace(record, timers=timers, ladders=turn.ask_ladders(record))
+
+
+def _choice(ladders: Ladders, attempt: Attempt, turn: Turn) -> ProtectionChoice:
+    terms = turn.terms
+    seen = {s.top.market_id: s for s in ladders.seen}
+    legs = []
+    for index, leg in enumerate(terms.legs):
+        book = seen[leg.market.market_id]
+        fresh = turn.now - book.top.evidence_at <= terms.max_book_age_ns
+        legs.append(
+            LegHolding(
+                market=leg.market,
+                held=attempt.held(index),
+                paid=attempt.paid_for_held(index),
+                ready=book.top.not_ready is None and fresh and not book.top.crossed,
+                bids=book.bids(leg.outcome),
+                asks=book.asks(leg.outcome),
+            )
+        )
+    return choose(legs, payout=terms.complete_set.payout, lot=terms.lot, cap=terms.max_unwind_loss)
+
+
+def _apply(record: Mending, choice: ProtectionChoice, turn: Turn) -> Record:
+    attempt = record.attempt
+    turn.write(set_rows.protection(attempt, choice, turn.wall))
+    if choice.remedy is not Remedy.HOLD:
+        attempt = replace(attempt, remedies=attempt.remedies + 1)
+        attempt, timers = turn.send(attempt, protective_orders(turn.terms, attempt, choice), record.timers)
+        return replace(record, attempt=attempt, timers=timers, ladders=None)
+    if choice.untradable:
+        turn.incident("stranded", f"{shares(attempt.surplus)} are less than the venue trades")
+        return replace(record, attempt=replace(attempt, stranded=True), ladders=None)
+    if isinstance(record, Exposed):
+        return replace(record, ladders=None)
+    return expose(record, attempt, choice.why, turn)
+
+
+@leads_to(
+    {
+        State.PARTIAL_FILL_PROTECT: "a fill was reversed",
+        State.COOLDOWN: "every fill priced and final, merged if possible",
+    }
+)
+def close_success(record: Success, _event: Proceed, turn: Turn) -> Record | None:
+    attempt = record.attempt
+    if attempt.naked:
+        return _protect(record, attempt, turn)
+    if not attempt.detailed or attempt.provisional or not attempt.quiet:
+        return None
+    if turn.terms.merges and attempt.sets > 0 and not attempt.merge_asked:
+        market_id = turn.terms.market_ids[0]
+        turn.do(MergeSets(attempt_id=attempt.attempt_id, set_id=attempt.set_id, market_id=market_id, size=attempt.sets))
+        return replace(record, attempt=replace(attempt, merge_asked=True))
+    if attempt.merge_asked and not attempt.merge_answered:
+        return None
+    return turn.finish(record, attempt)
+
+
+@leads_to(
+    {
+        State.SIGNAL_DETECTED: "a clean miss, and the gap is still there",
+        State.PARTIAL_FILL_PROTECT: "a late fill",
+        State.SUCCESS: "late fills on every leg",
+        State.COOLDOWN: "no further try",
+    }
+)
+def close_failed(record: Failed, _event: Proceed, turn: Turn) -> Record | None:
+    attempt = record.attempt
+    if attempt.naked:
+        return _protect(record, attempt, turn)
+    if attempt.sets > 0:
+        return turn.enter(Success, record, attempt)
+    if not attempt.detailed or attempt.provisional:
+        return None
+    if not _may_retry(attempt, turn):
+        return turn.finish(record, attempt)
+    if record.ladders is None:
+        return replace(record, ladders=turn.ask_ladders(record))
+    if len(record.ladders.seen) < len(turn.terms.market_ids):
+        return None
+    return _retry(record, record.ladders, turn)
+
+
+def _may_retry(attempt: Attempt, turn: Turn) -> bool:
+    """Only a clean miss: every order was taken by the venue, none filled, none was ever in doubt."""
+    clean = all(o.accepted and not o.filled and not o.doubted and o.refusal is None for o in attempt.orders)
+    spent = attempt.expired or attempt.partial or attempt.tries >= turn.terms.max_attempts_per_round
+    return bool(attempt.orders) and clean and not spent
+
+
+def _retry(record: Failed, ladders: Ladders, turn: Turn) -> Record:
+    attempt, terms = record.attempt, turn.terms
+    seen = {s.top.market_id: s for s in ladders.seen}
+    best = []
+    for leg in terms.legs:
+        book = seen[leg.market.market_id]
+        fresh = book.top.not_ready is None and turn.now - book.top.evidence_at <= terms.max_book_age_ns
+        asks = book.asks(leg.outcome)
+        if not fresh or book.top.crossed or not asks or asks[0][1] < attempt.size:
+            return turn.finish(record, attempt)
+        best.append(asks[0])
+    if not still_worth_it(terms, attempt, [PriceMicros(price) for price, _ in best]):
+        return turn.finish(record, attempt)
+    attempt = replace(
+        attempt,
+        asks=tuple(PriceMicros(price) for price, _ in best),
+        depths=tuple(MicroShares(size) for _, size in best),
+        tries=attempt.tries + 1,
+        try_from=len(attempt.orders),
+        followed=False,
+        cancelling=False,
+    )
+    orders = opening_orders(terms, attempt)
+    if not orders:
+        return turn.finish(record, record.attempt)
+    turn.write(set_rows.note(attempt.set_id, attempt, f"try {attempt.tries} at the same or better asks", turn.wall))
+    attempt, timers = turn.send(attempt, orders, record.timers)
+    return SignalDetected(attempt=attempt, past=record.past, timers=timers)
+
+
+@leads_to({State.PARTIAL_FILL_PROTECT: "a fill or a reversal came after the end"})
+def reopen(record: Idle | Cooldown, _event: Proceed, turn: Turn) -> Record | None:
+    """An ended attempt turned out to be naked: it comes back and is protected like any other."""
+    naked = next((attempt for attempt in record.past if attempt.naked), None)
+    if naked is None:
+        return None
+    past = tuple(attempt for attempt in record.past if attempt is not naked)
+    timers = record.timers.without(TimerName.COOLDOWN)
+    again = UnderWay(attempt=naked, past=past, timers=timers)
+    protecting = _protect(again, replace(naked, remedies=0), turn)
+    return replace(
+        protecting,
+        timers=turn.start(naked, protecting.timers, TimerName.INFLIGHT, turn.terms.max_inflight_ns),
+    )
+
+
+def recover(attempts: tuple[Attempt, ...], turn: Turn) -> Record:
+    """Where a set stands after a restart: at rest if everything ended evenly, else EXPOSED with what is open in
+    doubt.
+    """
+    doubtful = [changed_orders(a, doubted, Phase.INTENDED, Phase.SENT) for a in attempts]
+    open_ones = [a for a in doubtful if not a.quiet or a.naked or a.provisional]
+    if not open_ones:
+        return Idle(past=tuple(doubtful)[-PAST_MAX:])
+    newest = replace(open_ones[-1], expired=True, cancelling=True)
+    past = tuple(a for a in doubtful if a is not open_ones[-1])[-PAST_MAX:]
+    why = "found unfinished after a restart"
+    turn.incident("recovered", why)
+    return turn.enter(Exposed, UnderWay(attempt=newest, past=past, timers=Timers()), newest, why=why, detail=why)
