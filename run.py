@@ -151,25 +151,27 @@ def read_stamp() -> dict[str, str]:
 
 
 def run_checks(pytest_arguments: list[str]) -> int:
-    """The whole test command. Every static check runs before the verdict; pytest runs when they are clean."""
+    """The whole test command: every check runs, pytest last, and 0 means that all of them were clean."""
     set_up(dev=True)
-    python, tools = str(VENV_PYTHON), VENV / "bin"
+    python = str(VENV_PYTHON)
     checks = (
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "mypy", "--strict", "run.py", "models", "adapters", "actors"],
-        [str(tools / "lint-imports"), "--no-logo"],
+        [str(VENV_PYTHON.with_name("lint-imports")), "--no-logo"],
     )
-    failed = []
-    for check in checks:
-        print(f"--- {Path(check[0]).name} {' '.join(check[1:])}", flush=True)
-        if subprocess.run(check, cwd=HERE, check=False).returncode != 0:
-            failed.append(" ".join([Path(check[0]).name, *check[1:]]))
+    failed = [name for name in (failed_check(check) for check in checks) if name]
     if failed:
-        print("Not clean, pytest was not started:", *failed, sep="\n  ", file=sys.stderr)
-        return 1
-    print("--- pytest", *pytest_arguments, flush=True)
-    return subprocess.run([python, "-m", "pytest", *pytest_arguments], cwd=HERE, check=False).returncode
+        print("--- NOT CLEAN, whatever the tests say:", *failed, sep="\n    ", flush=True)
+    verdict = failed_check([python, "-m", "pytest", *pytest_arguments])
+    return 1 if failed or verdict else 0
+
+
+def failed_check(check: list[str]) -> str | None:
+    """Run one tool with its output on the terminal. Its command line where it found something, else None."""
+    name = " ".join([Path(check[0]).name, *check[1:]])
+    print(f"--- {name}", flush=True)
+    return name if subprocess.run(check, cwd=HERE, check=False).returncode != 0 else None
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from models.config_text import Loc
 from models.config_trading import Mode
 from models.money import text
 from models.sets import NotCompleteError, SetKind
+from models.sizing import Sizing
 
 if TYPE_CHECKING:
     from models.config import Config
@@ -182,3 +183,22 @@ def _world(url: str) -> str:
     if host in LOOPBACK:
         return "this machine"
     return "a demo" if "demo" in host or "staging" in host else "production"
+
+
+def cautions(config: Config) -> Iterator[str]:
+    """What is allowed and probably not meant; `check` prints it and goes on."""
+    strategy, execution, runtime = config.strategy, config.execution, config.runtime
+    if strategy.min_depth < execution.order_size:
+        yield "strategy.min_depth lies below execution.order_size, so order_size is the depth that counts"
+    if strategy.sizing is Sizing.FIXED and execution.max_order_size is not None:
+        yield "execution.max_order_size has no effect with strategy.sizing: fixed"
+    if strategy.cost_buffer == 0:
+        yield "strategy.cost_buffer is 0: nothing is kept back for slippage"
+    if runtime.heartbeat_seconds + runtime.pong_timeout_seconds > 10:
+        yield "runtime.heartbeat_seconds and pong_timeout_seconds: a dead connection is seen only after more than 10 s"
+    if not execution.confirm_gap_with_snapshot:
+        yield "execution.confirm_gap_with_snapshot is false: on a unified book most gaps are faults of the data"
+    if not config.risk.halt_on_partial_fill:
+        yield "risk.halt_on_partial_fill is false: trading goes on after a half-filled set"
+    if config.venue in config.venues and config.mode is Mode.LIVE:
+        yield f"venues.{config.venue} replaces the addresses of the venue that live orders go to"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from models.config import Config, canonical_json, config_from_json, config_hash
 from models.config_parse import parse_config
-from models.config_rules import LIVE_LIMITS
+from models.config_rules import LIVE_LIMITS, cautions
 from models.config_section import shares, usd
 from models.config_text import ConfigErrors
 from models.market import MarketId, Outcome
@@ -219,3 +219,31 @@ def test_a_configuration_cannot_be_changed() -> None:
 def test_code_passes_the_same_rules_as_the_file() -> None:
     with pytest.raises(ValidationError, match="must name at least one market"):
         Config(venue="simulated")
+
+
+def test_the_defaults_give_no_cause_for_caution() -> None:
+    assert list(cautions(read(SMALLEST))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("strategy: {min_depth: 9}", "min_depth"),
+        ("execution: {max_order_size: 20}", "max_order_size"),
+        ("strategy: {cost_buffer: 0}", "cost_buffer"),
+        ("runtime: {heartbeat_seconds: 7}", "10 s"),
+        ("execution: {confirm_gap_with_snapshot: false}", "faults of the data"),
+        ("risk: {halt_on_partial_fill: false}", "half-filled"),
+    ],
+)
+def test_what_is_allowed_and_probably_not_meant_is_said(text: str, word: str) -> None:
+    (caution,) = cautions(read(SMALLEST + text))
+
+    assert word in caution
+
+
+def test_replaced_addresses_are_said_in_live_mode() -> None:
+    addresses = "venues: {simulated: {rest_url: 'http://127.0.0.1:1', ws_url: 'ws://127.0.0.1:1'}}\n"
+
+    assert any("addresses" in caution for caution in cautions(read(LIVE + addresses)))
+    assert not list(cautions(read(SMALLEST + addresses)))
