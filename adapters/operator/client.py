@@ -1,0 +1,241 @@
+"""The shell's end of the control socket: `python run.py status | halt | resume | ...` against a running bot.
+
+`halt` must always work. Where no bot answers in time it takes the bot's permit away in the files (`adapters.gate`),
+which a running but hung bot obeys at its next order and a stopped one at its next start, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+import msgspec
+
+from adapters.clock import SystemClock
+from adapters.operator.command import (
+    EXIT_LEFT_OPEN,
+    EXIT_OK,
+    EXIT_UNAVAILABLE,
+    EXIT_UNEXPECTED,
+    EXIT_USAGE,
+    SEPARATOR,
+    Command,
+    Place,
+    Reply,
+    wrong,
+)
+from adapters.operator.commands import COMMANDS
+from adapters.operator.control_wire import (
+    ANSWER_LIMIT,
+    Request,
+    WireError,
+    decode_answer,
+    encode_request,
+    socket_address,
+)
+from adapters.operator.offline import halt_in_files, instance_runs, reply_without_bot
+from adapters.operator.places import SOCKET_NAME, demo_directory, state_directory
+from adapters.operator.tables import safe
+from models.clock import Clock
+
+ANSWER_S: Final = 10.0
+SLOW_ANSWER_S: Final = 40.0
+HALT_ANSWER_S: Final = 1.0
+"""A halt that is not confirmed by then is made sure of through the files."""
+
+
+class NoBotError(Exception):
+    """Nobody answered. The text says what was tried; `gone` is True where there is no listening bot at all."""
+
+    def __init__(self, why: str, *, gone: bool) -> None:
+        super().__init__(why)
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """Where a verb was typed, and where the bot that it means keeps its state."""
+
+    directory: Path
+    """The bot's state directory."""
+    clock: Clock
+    out: TextIO
+    err: TextIO
+    type_in: Callable[[str], str] | None = None
+    """Puts a question to a person and returns the typed line; None where nobody is there."""
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / SOCKET_NAME
+
+
+def client_main(words: Sequence[str]) -> int:
+    """`python run.py VERB ... [--json] [--config F] [--demo]`: the command line's way in. Returns the exit code.
+
+    Without `--demo` the demo is meant only where it is the one bot that runs.
+    """
+    try:
+        words, config, demo = _without_place(words)
+    except ValueError as problem:
+        print(problem, file=sys.stderr)
+        return EXIT_USAGE
+    if {"-h", "--help"} & set(words):
+        return _usage(words)
+    directory, warning = state_directory(config)
+    if warning:
+        print(warning, file=sys.stderr)
+    if demo or (not instance_runs(directory) and instance_runs(demo_directory(directory))):
+        directory = demo_directory(directory)
+    return run_verb(words, terminal_shell(directory, SystemClock()))
+
+
+def terminal_shell(directory: Path, clock: Clock) -> Shell:
+    """The process's own streams; questions only where both ends are a terminal."""
+    person = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return Shell(directory=directory, clock=clock, out=sys.stdout, err=sys.stderr, type_in=input if person else None)
+
+
+def run_verb(words: Sequence[str], shell: Shell) -> int:
+    """Carry out one remote verb with all its words, and return the exit code. Never raises for a missing bot."""
+    words, as_json = _without_json(words)
+    command = COMMANDS.find(words[0]) if words else None
+    if command is None or Place.REMOTE not in command.places:
+        near = COMMANDS.nearest(words[0], Place.REMOTE) if words else None
+        return _tell(wrong(f"no such verb. Did you mean {near}?" if near else "no such verb"), as_json, shell)
+    request = Request(verb=command.name, args=list(words[1:]), json=as_json, width=_width(shell.out))
+    try:
+        reply = ask(shell.socket, request, _patience(command))
+    except NoBotError as missing:
+        reply = reply_without_bot(command, request.args, missing, shell.directory, shell.clock)
+        return _tell(reply, as_json, shell)
+    except WireError as error:
+        reply = wrong(f"the bot's answer cannot be read ({error}): is it of another version?", exit_code=1)
+        if command.name == "halt":
+            reply = halt_in_files(request.args, str(error), shell.directory, shell.clock)
+    if reply.question is not None:
+        return _put_question(reply, command, as_json, shell)
+    return _tell(reply, as_json, shell)
+
+
+def ask(path: Path, request: Request, timeout_s: float) -> Reply:
+    """One request, one reply, within `timeout_s` in all. Raises `NoBotError`, `WireError`."""
+    ends = time.monotonic() + timeout_s
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer, socket_address(path) as address:
+            peer.settimeout(timeout_s)
+            peer.connect(address)
+            peer.sendall(encode_request(request))
+            received = bytearray()
+            while not received.endswith(b"\n"):
+                peer.settimeout(max(0.001, ends - time.monotonic()))
+                part = peer.recv(1 << 16)
+                if not part:
+                    raise NoBotError("the bot hung up without an answer", gone=False)
+                received += part
+                if len(received) > ANSWER_LIMIT:
+                    raise WireError("endless")
+                if time.monotonic() > ends:
+                    raise TimeoutError
+    except TimeoutError:
+        raise NoBotError(f"no answer in {timeout_s:g} s", gone=False) from None
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NoBotError(f"no bot listens on {path}", gone=True) from None
+    except OSError as error:
+        raise NoBotError(f"{path}: {error.strerror or error}", gone=False) from None
+    return decode_answer(bytes(received))
+
+
+# -- talking
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def _put_question(reply: Reply, command: Command, as_json: bool, shell: Shell) -> int:
+    assert reply.question is not None
+    if shell.type_in is None or as_json:
+        _tell(reply, as_json, shell)
+        hint = "--yes" if command.name == "resume" else "--wait or --protect"
+        print(f"{command.name}: nobody is here to be asked; add {hint}", file=shell.err)
+        return EXIT_USAGE if command.name == "resume" else EXIT_LEFT_OPEN
+    _tell(reply, as_json, shell)
+    try:
+        typed = shell.type_in(reply.question.prompt).strip()
+    except (EOFError, KeyboardInterrupt):
+        typed = ""
+    words = reply.question.answers.get(typed)
+    if words:
+        return run_verb(words, shell)
+    print(reply.question.otherwise, file=shell.out)
+    return reply.exit_code
+
+
+def _tell(reply: Reply, as_json: bool, shell: Shell) -> int:
+    """Print the answer; errors go to the error stream, unless JSON was asked for."""
+    try:
+        if as_json and reply.document is not None:
+            print(msgspec.json.encode(reply.document).decode(), file=shell.out)
+        else:
+            stream = shell.err if reply.exit_code in {EXIT_USAGE, EXIT_UNEXPECTED, EXIT_UNAVAILABLE} else shell.out
+            for line in reply.lines:
+                print(safe(line), file=stream)
+        shell.out.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). Nothing may be flushed to the pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return reply.exit_code
+
+
+def _without_json(words: Sequence[str]) -> tuple[list[str], bool]:
+    """The words without `--json`, and whether it was among them; what follows `--` is the operator's own text."""
+    end = list(words).index(SEPARATOR) if SEPARATOR in words else len(words)
+    head = [word for word in words[:end] if word != "--json"]
+    return [*head, *words[end:]], len(head) < end
+
+
+def _without_place(words: Sequence[str]) -> tuple[list[str], Path | None, bool]:
+    """The words without `--config F` and `--demo`, which say which bot is meant. Raises `ValueError`."""
+    kept: list[str] = []
+    config: Path | None = None
+    demo = False
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == SEPARATOR:
+            kept += [word, *rest]
+            break
+        if word == "--demo":
+            demo = True
+        elif word == "--config" or word.startswith("--config="):
+            name = word.removeprefix("--config").removeprefix("=") or (rest.pop(0) if rest else "")
+            if not name:
+                raise ValueError("--config needs a file")
+            config = Path(name)
+        else:
+            kept.append(word)
+    return kept, config, demo
+
+
+def _usage(words: Sequence[str]) -> int:
+    command = COMMANDS.find(words[0])
+    if command is None:
+        return EXIT_USAGE
+    print(f"usage: run.py {command.usage()} [--json] [--config F] [--demo]\n\n{command.summary}")
+    for note in command.notes:
+        print(note)
+    return EXIT_OK
+
+
+def _patience(command: Command) -> float:
+    if command.name == "halt":
+        return HALT_ANSWER_S
+    return SLOW_ANSWER_S if command.slow else ANSWER_S
+
+
+def _width(out: TextIO) -> int:
+    return shutil.get_terminal_size((120, 24)).columns if out.isatty() else 120

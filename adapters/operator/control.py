@@ -1,0 +1,377 @@
+"""The bot's end of the control socket: a UNIX socket of mode 0600 in a directory of 0700, and no TCP port at all.
+
+One thread takes connections apart and carries out `halt` itself, before anything else, so that between the arrival of a
+halt and the latch there is no queue and no other verb. Everything else goes to two small workers (one for what is
+quick, one for what reads the ledger) whose queues are bounded: who comes when they are full is told so.
+
+A connection lives for one request. It has a deadline in every state, its request is capped, and when the ninth one
+comes the oldest that is not being worked on is dropped: no client, slow or hostile, keeps the operator's own from being
+heard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import logging
+import os
+import queue
+import selectors
+import socket
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from adapters.operator.command import (
+    EXIT_UNAVAILABLE,
+    EXIT_UNEXPECTED,
+    Caller,
+    Commands,
+    Place,
+    Reply,
+    dispatch,
+    wrong,
+)
+from adapters.operator.control_wire import (
+    REQUEST_LIMIT,
+    Request,
+    WireError,
+    decode_request,
+    encode_answer,
+    socket_address,
+)
+from adapters.operator.face import BotFace
+
+logger = logging.getLogger(__name__)
+
+CONNECTIONS_MAX: Final = 8
+READ_S: Final = 2.0
+WORK_S: Final = 30.0
+WRITE_S: Final = 5.0
+WAITING_MAX: Final = 4
+"""Requests that may wait for each worker."""
+
+BY: Final = "operator (shell)"
+STOP_S: Final = 2.0
+WIDTH_MOST: Final = 500
+
+
+class ControlSocketError(Exception):
+    """The socket cannot be made. The text says why, in the operator's terms."""
+
+
+class _State(enum.Enum):
+    READING = READ_S
+    WORKING = WORK_S
+    WRITING = WRITE_S
+
+
+class _Connection:
+    """One client: its socket and how far it has come. Belongs to the server's thread."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self.peer = peer
+        self.received = bytearray()
+        self.answer = memoryview(b"")
+        self.enter(_State.READING)
+
+    def enter(self, state: _State) -> None:
+        self.state = state
+        self.deadline = time.monotonic() + state.value
+
+
+class ControlServer:
+    """Serves `commands` of `face` on `path` between `start()` and `stop()`."""
+
+    def __init__(self, path: Path, face: BotFace, commands: Commands) -> None:
+        self._path = path
+        self._face = face
+        self._commands = commands
+        self._selector = selectors.DefaultSelector()
+        self._listener: socket.socket | None = None
+        self._identity: tuple[int, int] | None = None
+        self._connections: list[_Connection] = []
+        self._stopping = threading.Event()
+        self._done: queue.SimpleQueue[tuple[_Connection, bytes]] = queue.SimpleQueue()
+        self._waking, self._woken = socket.socketpair()
+        self._waking.setblocking(False)
+        self._woken.setblocking(False)
+        self._quick = _Worker("control-quick", self._work, self._finish)
+        self._slow = _Worker("control-slow", self._work, self._finish)
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Bind and listen, or raise `ControlSocketError`. A socket left behind by a dead bot is replaced."""
+        try:
+            self._listener = self._bind()
+        except OSError as error:
+            raise ControlSocketError(f"{self._path}: {error.strerror or error}") from None
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._quick.start()
+        self._slow.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every connection and remove the socket's file. Twice is once."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._wake()
+        if self._thread.ident is None:
+            self._close()
+        else:
+            self._thread.join(STOP_S)
+        self._quick.stop()
+        self._slow.stop()
+        with contextlib.suppress(OSError):
+            found = self._path.lstat()
+            if (found.st_dev, found.st_ino) == self._identity:
+                self._path.unlink()
+
+    # -- the listening socket -------------------------------------------------------------------------------------
+
+    def _bind(self) -> socket.socket:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.parent.chmod(0o700)
+        self._remove_stale()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with socket_address(self._path) as address:
+                listener.bind(address)
+            self._path.chmod(0o600)  # nobody can connect before listen()
+            listener.listen(CONNECTIONS_MAX)
+            listener.setblocking(False)
+        except OSError:
+            listener.close()
+            raise
+        found = self._path.lstat()
+        self._identity = (found.st_dev, found.st_ino)
+        return listener
+
+    def _remove_stale(self) -> None:
+        try:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(found.st_mode):
+            raise ControlSocketError(f"{self._path} exists and is not a socket; move it away")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(0.5)
+            try:
+                with socket_address(self._path) as address:
+                    probe.connect(address)
+            except (ConnectionRefusedError, FileNotFoundError):
+                self._path.unlink(missing_ok=True)
+                return
+            except TimeoutError:
+                pass
+        raise ControlSocketError(f"another bot answers on {self._path}")
+
+    # -- the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        except Exception:  # thread edge: without the socket `halt` still works through the files
+            logger.exception("the control socket has failed; halt from a shell works through the files")
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        for connection in list(self._connections):
+            self._drop(connection)
+        if self._listener is not None:
+            self._listener.close()
+        self._selector.close()
+        self._waking.close()
+        self._woken.close()
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        nearest = min((c.deadline for c in self._connections), default=now + 60)
+        for key, _ in self._selector.select(max(0.0, nearest - now)):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj is self._woken:
+                self._take_answers()
+            elif key.data not in self._connections:
+                continue  # dropped earlier in this turn to make room
+            elif key.data.state is _State.READING:
+                self._read(key.data)
+            else:
+                self._write(key.data)
+        now = time.monotonic()
+        for connection in [c for c in self._connections if c.deadline <= now]:
+            self._drop(connection)
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            peer, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}:
+                self._make_room()
+                self._stopping.wait(0.05)
+            return
+        if len(self._connections) >= CONNECTIONS_MAX:
+            self._make_room()
+        peer.setblocking(False)
+        if not _is_ours(peer):
+            peer.close()
+            return
+        connection = _Connection(peer)
+        self._connections.append(connection)
+        self._selector.register(peer, selectors.EVENT_READ, connection)
+        self._read(connection)  # the request is usually there already: one wake-up less before a halt
+
+    def _make_room(self) -> None:
+        idle = next((c for c in self._connections if c.state is not _State.WORKING), None)
+        if idle is not None:
+            self._drop(idle)
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            part = connection.peer.recv(REQUEST_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        connection.received += part
+        line, newline, _ = connection.received.partition(b"\n")
+        if newline or (not part and line):
+            self._take_request(connection, bytes(line))
+        elif not part:
+            self._drop(connection)
+        elif len(connection.received) > REQUEST_LIMIT:
+            self._reply(connection, encode_answer(wrong("the request is too long"), as_json=False))
+
+    def _take_request(self, connection: _Connection, line: bytes) -> None:
+        try:
+            if len(line) > REQUEST_LIMIT:
+                raise WireError("the request is too long")
+            request = decode_request(line)
+        except WireError as error:
+            self._reply(connection, encode_answer(wrong(f"not a request: {error}"), as_json=False))
+            return
+        if request.verb == "halt":
+            self._reply(connection, self._work(request))
+            return
+        command = self._commands.find(request.verb)
+        worker = self._slow if command is not None and command.slow else self._quick
+        self._selector.unregister(connection.peer)
+        connection.enter(_State.WORKING)
+        if not worker.take(connection, request):
+            busy = wrong("the bot is busy with other requests; try again", exit_code=EXIT_UNAVAILABLE)
+            self._selector.register(connection.peer, selectors.EVENT_READ, connection)
+            self._reply(connection, encode_answer(busy, as_json=request.json))
+
+    def _work(self, request: Request) -> bytes:
+        """Carry out one request; the server's own thread for `halt`, a worker's for the rest. Never raises."""
+        width = max(40, min(request.width, WIDTH_MOST))
+        caller = Caller(face=self._face, place=Place.REMOTE, by=BY, width=width, json=request.json)
+        try:
+            reply = dispatch(self._commands, [request.verb, *request.args], caller)
+            return encode_answer(reply, as_json=request.json)
+        except Exception:  # thread edge: one broken verb must not end the socket
+            logger.exception("the command %r failed", request.verb)
+            return encode_answer(_broken(request.verb), as_json=request.json)
+
+    def _finish(self, connection: _Connection, answer: bytes) -> None:
+        """A worker's thread: hand the answer back to the server's."""
+        self._done.put((connection, answer))
+        self._wake()
+
+    def _take_answers(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(4096)
+        while not self._done.empty():
+            connection, answer = self._done.get()
+            if connection in self._connections:
+                self._selector.register(connection.peer, selectors.EVENT_WRITE, connection)
+                self._reply(connection, answer)
+
+    def _reply(self, connection: _Connection, answer: bytes) -> None:
+        connection.answer = memoryview(answer)
+        connection.enter(_State.WRITING)
+        self._selector.modify(connection.peer, selectors.EVENT_WRITE, connection)
+        self._write(connection)
+
+    def _write(self, connection: _Connection) -> None:
+        try:
+            sent = connection.peer.send(connection.answer)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        connection.answer = connection.answer[sent:]
+        if not connection.answer:
+            self._drop(connection)
+
+    def _drop(self, connection: _Connection) -> None:
+        self._connections.remove(connection)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(connection.peer)
+        connection.peer.close()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._waking.send(b".")
+
+
+class _Worker:
+    """One thread with a bounded queue of requests."""
+
+    def __init__(
+        self, name: str, work: Callable[[Request], bytes], finish: Callable[[_Connection, bytes], None]
+    ) -> None:
+        self._work = work
+        self._finish = finish
+        self._waiting: queue.Queue[tuple[_Connection, Request] | None] = queue.Queue(WAITING_MAX)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def take(self, connection: _Connection, request: Request) -> bool:
+        """False where the queue is full."""
+        try:
+            self._waiting.put_nowait((connection, request))
+        except queue.Full:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Take no more. What is being worked on may outlive this: the thread is a daemon."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._waiting.get_nowait()
+        self._waiting.put(None)
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            connection, request = item
+            self._finish(connection, self._work(request))
+
+
+def _broken(verb: str) -> Reply:
+    return wrong(f"{verb} failed inside the bot; its log says why", exit_code=EXIT_UNEXPECTED)
+
+
+def _is_ours(peer: socket.socket) -> bool:
+    """The peer runs as our own user (or root), where the system can say so; the file's mode says the same."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return True
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return uid in {os.geteuid(), 0}

@@ -1,0 +1,177 @@
+"""Event lines: collected from any thread, folded, and chosen by how much the operator wants to see.
+
+A quiet minute has a handful of lines and a bad one a million skips, so repetition is folded twice. The board lets one
+line per fold key and second into the snapshot, which bounds its size and cost; the console's `Selection` lets one per
+key and minute onto the screen. Both say how many occurrences a line stands for.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from models.clock import SECOND, BootNs, Clock, WallNs
+from models.hostile import clean
+from models.status import EventKind, EventLine
+
+KEPT: Final = 256
+"""Lines in a snapshot: a minute of lively trading."""
+
+BOARD_FOLD_NS: Final = SECOND
+SCREEN_FOLD_NS: Final = 60 * SECOND
+
+_KEYS_MAX: Final = 4096
+"""Fold keys remembered; sets times reasons stay far below. More means that a key was made of something unbounded."""
+
+Text = str | Callable[[], str]
+"""A line's text, or how to make it: most skips are folded away and never need theirs."""
+
+
+class Level(enum.StrEnum):
+    """How much of the news is printed. QUIET: what was done or wants attention; NORMAL: folded; ALL: nothing hidden."""
+
+    QUIET = "quiet"
+    NORMAL = "normal"
+    ALL = "all"
+
+    @property
+    def next(self) -> Level:
+        order = list(Level)
+        return order[(order.index(self) + 1) % len(order)]
+
+
+_RANK: Final = {kind: rank for rank, kind in enumerate(EventKind)}
+
+
+@dataclass(slots=True)
+class _Repeated:
+    """What was held back under one fold key since `shown`."""
+
+    shown: BootNs
+    kind: EventKind
+    subject: str
+    text: Text
+    ident: str
+    held: int = 0
+
+
+class EventBoard:
+    """The newest event lines of one process. Any thread posts; the watchdog reads."""
+
+    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lines: deque[EventLine] = deque(maxlen=kept)
+        self._serial = 0
+        self._repeated: dict[str, _Repeated] = {}
+
+    def post(self, kind: EventKind, subject: str, text: Text, *, ident: str = "", fold: str = "") -> None:
+        """Add one line. Never blocks for longer than the append itself; subject and text are made safe to show."""
+        now = self._clock.boot_ns()
+        with self._lock:
+            if not fold:
+                self._append(kind, subject, text, ident, "", 1)
+                return
+            known = self._repeated.get(fold)
+            if known is None or now - known.shown >= BOARD_FOLD_NS:
+                times = 1 + (known.held if known else 0)
+                if known is None and len(self._repeated) >= _KEYS_MAX:
+                    self._repeated.clear()
+                self._repeated[fold] = _Repeated(now, kind, subject, text, ident)
+                self._append(kind, subject, text, ident, fold, times)
+            else:
+                known.held += 1
+                known.kind, known.subject, known.text, known.ident = kind, subject, text, ident
+
+    def newest(self) -> tuple[EventLine, ...]:
+        """The kept lines, oldest first, with what was held back for longer than a second brought in."""
+        now = self._clock.boot_ns()
+        with self._lock:
+            for fold, known in list(self._repeated.items()):
+                if now - known.shown < BOARD_FOLD_NS:
+                    continue
+                if known.held:
+                    self._append(known.kind, known.subject, known.text, known.ident, fold, known.held)
+                    known.shown, known.held = now, 0
+                else:
+                    del self._repeated[fold]
+            return tuple(self._lines)
+
+    def _append(self, kind: EventKind, subject: str, text: Text, ident: str, fold: str, times: int) -> None:
+        self._serial += 1
+        self._lines.append(
+            EventLine(
+                serial=self._serial,
+                at=self._clock.wall_ns(),
+                kind=kind,
+                subject=clean(subject),
+                text=clean(text if isinstance(text, str) else text()),
+                ident=ident,
+                fold=fold,
+                times=times,
+            )
+        )
+
+
+class Selection:
+    """Which lines one screen prints, in serial order, each once. Used by one thread."""
+
+    def __init__(self, level: Level = Level.NORMAL) -> None:
+        self.level = level
+        self._serial = 0
+        self._since: dict[str, WallNs] = {}
+        self._held: dict[str, EventLine] = {}
+
+    def take(self, lines: Sequence[EventLine], now: WallNs) -> list[EventLine]:
+        """The lines that are due at `now`: new ones, and folded ones whose minute is over. `now` is the snapshot's."""
+        due: list[EventLine] = self._over(now)
+        for line in lines:
+            if line.serial <= self._serial:
+                continue
+            missed = line.serial - self._serial - 1
+            if missed and self._serial and self.level is not Level.QUIET:
+                due.append(_missed(line, missed))
+            self._serial = line.serial
+            due.extend(self._chosen(line))
+        return due
+
+    def skip(self, lines: Sequence[EventLine]) -> None:
+        """Take the lines as seen without printing them."""
+        self._serial = max([self._serial, *(line.serial for line in lines)])
+
+    def _chosen(self, line: EventLine) -> list[EventLine]:
+        if self.level is Level.ALL:
+            return [replace(line, fold="")]
+        if self.level is Level.QUIET and _RANK[line.kind] < _RANK[EventKind.DONE]:
+            return []
+        if not line.fold:
+            return [line]
+        if line.fold not in self._since:
+            self._since[line.fold] = line.at
+            return [line]
+        held = self._held.get(line.fold)
+        self._held[line.fold] = replace(line, times=line.times + (held.times if held else 0))
+        return []
+
+    def _over(self, now: WallNs) -> list[EventLine]:
+        over = [fold for fold, since in self._since.items() if not 0 <= now - since < SCREEN_FOLD_NS]
+        due = []
+        for fold in over:
+            held = self._held.pop(fold, None)
+            if held is None:
+                del self._since[fold]
+                continue
+            self._since[fold] = now
+            if self.level is Level.NORMAL:
+                due.append(held)
+        return due
+
+
+def _missed(before: EventLine, count: int) -> EventLine:
+    return EventLine(
+        serial=0, at=before.at, kind=EventKind.INFO, subject="", text=f"… {count} more lines, see log", times=1
+    )

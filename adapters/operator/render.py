@@ -1,0 +1,181 @@
+"""Words and colours of the console: event lines, toolbar, banner. Pure: a snapshot in, styled fragments out.
+
+Every colour stands beside a word that says the same, so that a terminal without colours (or NO_COLOR) loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from adapters.operator.events import SCREEN_FOLD_NS, Level
+from adapters.operator.tables import (
+    MISSING,
+    age,
+    clock_time,
+    dollars,
+    fit,
+    fit_middle,
+    fixed,
+    pad,
+    span,
+    stopwatch,
+)
+from models.clock import BootNs
+from models.status import STALE_NS, EventKind, EventLine, FeedState, FeedStatus, StatusSnapshot
+
+Fragment = tuple[str, str]
+Fragments = list[Fragment]
+
+STYLES: Final[Mapping[str, str]] = {
+    "paper": "bg:ansicyan fg:ansiblack bold",
+    "demo": "bg:ansimagenta fg:ansiwhite bold",
+    "live": "bg:#b00000 fg:#ffffff bold",
+    "halted": "bg:ansiyellow fg:ansiblack bold",
+    "stale": "bg:ansired fg:ansiwhite bold",
+    "bad": "fg:ansired bold",
+    "warn": "fg:ansiyellow",
+    "good": "fg:ansigreen",
+    "dim": "fg:ansibrightblack",
+    "title": "bold",
+    "chosen": "reverse",
+    "bottom-toolbar": "noreverse bg:default",
+    "key": "reverse",
+}
+"""Class names of the fragments; `prompt_toolkit.styles.Style.from_dict` takes it as it is."""
+
+_KIND_STYLE: Final[Mapping[EventKind, str]] = {
+    EventKind.SKIP: "class:dim",
+    EventKind.INFO: "",
+    EventKind.OPP: "",
+    EventKind.ORDER: "",
+    EventKind.FILL: "class:good",
+    EventKind.DONE: "class:good",
+    EventKind.RESUME: "class:good",
+    EventKind.WARN: "class:warn",
+    EventKind.PARTIAL: "class:bad",
+    EventKind.HALT: "class:halted",
+    EventKind.ERROR: "class:bad",
+}
+
+SUBJECT_CELLS: Final = 13
+SUBJECT_MAX: Final = 24
+
+
+def plain(fragments: Iterable[Fragment]) -> str:
+    return "".join(text for _, text in fragments)
+
+
+def event_fragments(line: EventLine, width: int = 0) -> Fragments:
+    """`time KIND subject text ident`, cut to `width` cells where one is given. The id survives the cut."""
+    style = _KIND_STYLE[line.kind]
+    subject = pad(fit_middle(line.subject, SUBJECT_MAX), SUBJECT_CELLS)
+    head: Fragments = [
+        ("class:dim", clock_time(line.at) + " "),
+        (style or "class:title", f"{line.kind.value:<7}"),
+        ("", " "),
+    ]
+    body = line.text
+    if line.times > 1:
+        body += f"   (×{line.times} in {span(SCREEN_FOLD_NS)})" if line.fold else f"   (×{line.times})"
+    if line.subject:
+        body = f"{subject} {body}"
+    if width:
+        room = width - len(plain(head)) - (len(line.ident) + 2 if line.ident else 0)
+        body = fit(body, max(8, room))
+    tail: Fragments = [("class:dim", f"  {line.ident}")] if line.ident else []
+    return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body), *tail]
+
+
+def badge_style(status: StatusSnapshot) -> str:
+    if not status.trading.on:
+        return "class:halted"
+    return {"LIVE": "class:live", "DEMO": "class:demo"}.get(status.badge, "class:paper")
+
+
+def badge(status: StatusSnapshot) -> Fragments:
+    """The mode, and over everything a halt: `LIVE HALTED`."""
+    words = status.badge if status.trading.on else f"{status.badge} HALTED"
+    return [(badge_style(status), f" {words} ")]
+
+
+def feed_words(feed: FeedStatus) -> str:
+    """`ws LIVE 5 ms`: the lag where the venue's clock gives one, else how long ago the last frame came."""
+    if feed.state is not FeedState.LIVE:
+        return f"ws {feed.state.value.upper()}"
+    recent = f"{feed.lag_ms} ms" if feed.lag_ms is not None else age(feed.age_ns)
+    return f"ws LIVE {recent}"
+
+
+def feed_style(feed: FeedStatus) -> str:
+    return {FeedState.LIVE: "class:good", FeedState.CONNECTING: "class:warn"}.get(feed.state, "class:bad")
+
+
+def notional_words(status: StatusSnapshot) -> str:
+    gauge = status.gauge("daily_notional")
+    return "notional –" if gauge is None else f"notional {fixed(gauge.used, 0)}/{fixed(gauge.limit, 0)}"
+
+
+def toolbar(status: StatusSnapshot, now: BootNs, level: Level, width: int) -> Fragments:
+    """One line under the prompt. Parts that do not fit go from the right, except the badge and the warnings."""
+    parts: Fragments = []
+    late = now - status.taken
+    if late > STALE_NS:
+        parts.append(("class:stale", f" status {age(late)} old "))
+    if not status.trading.on:
+        parts.append(("class:halted", fit(f" {status.trading.reason or 'no permit'} ", 40)))
+    elif status.halted_markets:
+        parts.append(("class:halted", f" {status.halted_markets} halted "))
+    open_words = ("class:warn", f" open: {', '.join(status.open_items)} ") if status.open_items else None
+    parts.append((feed_style(status.feed), f" {feed_words(status.feed)} "))
+    fresh, watched = status.fresh_markets, len(status.markets)
+    parts.append(("" if fresh == watched else "class:warn", f" {fresh}/{watched} fresh "))
+    parts.append(("", f" sets {status.today.completed} "))
+    parts.append(("", f" PnL {dollars(status.today.net_pnl, sign=True)} "))
+    parts.append(("", f" inflight {len(status.in_flight)} "))
+    if open_words:
+        parts.append(open_words)
+    parts.append(("", f" {notional_words(status)} "))
+    parts.append(("", f" halted {status.halted_markets} "))
+    if level is not Level.NORMAL:
+        parts.append(("class:dim", f" events {level.value} "))
+    parts.append(("class:dim", f" {stopwatch(status.uptime_ns)} "))
+    line = badge(status)
+    used = len(plain(line))
+    for style, text in parts:
+        if width and used + 1 + len(text) > width:
+            break
+        line += [("class:dim", "│"), (style, text)]
+        used += 1 + len(text)
+    return line
+
+
+def prompt_words(status: StatusSnapshot) -> Fragments:
+    """`arb> `, with LIVE in front where real orders may go out."""
+    if status.badge == "LIVE":
+        return [("class:live", "LIVE"), ("", " arb> ")]
+    return [("", "arb> ")]
+
+
+def banner(status: StatusSnapshot) -> list[str]:
+    """What runs on what, in two lines, before the first prompt."""
+    count = len(status.markets)
+    parts = [
+        f"dutchbook {status.version}   {status.badge} · venue {status.venue}",
+        f"{count} market{'' if count == 1 else 's'}",
+    ]
+    if status.config_hash:
+        parts.append(f"config {status.config_hash[:8]}")
+    if status.ledger:
+        parts.append(f"ledger {status.ledger}")
+    state = "ON" if status.trading.on else f"HALTED ({status.trading.reason}); `resume` turns it on"
+    return [" · ".join(parts), f"Type help, Tab completes, Ctrl-R searches history, F9 halts. Trading: {state}"]
+
+
+def trading_words(status: StatusSnapshot) -> str:
+    trading = status.trading
+    since = f" since {clock_time(trading.since)}" if trading.since is not None else ""
+    if trading.on:
+        return f"ON{since}"
+    by = f" by {trading.by}" if trading.by else ""
+    return f"HALTED{since}{by}: {trading.reason or MISSING}"

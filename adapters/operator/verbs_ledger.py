@@ -1,0 +1,260 @@
+"""Commands that read the ledger through the bot: positions, orders, trades, opps, why, report.
+
+`report` and `why` are verbs of the ledger itself and also work where no bot runs; here their finished text is passed
+on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any, Final
+
+from adapters.operator.command import Argument, Call, Command, Commands, Kind, Option, Place, Reply
+from adapters.operator.face import Told
+from adapters.operator.tables import MISSING, Column, clock_date, dollars, fixed, price, shares, table
+from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
+from models.money import text
+from models.status import SCHEMA_VERSION
+from models.status_json import iso
+
+SHOWN_DEFAULT: Final = 12
+SHOWN_MOST: Final = 1_000
+
+
+def positions(call: Call) -> Reply:
+    rows = call.face.positions()
+    columns = (
+        Column("set", least=14, middle=True),
+        Column("sets", right=True),
+        Column("cost", right=True, drop=1),
+        Column("pays", right=True),
+        Column("locked", right=True),
+        Column("UNPAIRED"),
+        Column("opened", drop=2),
+        Column("state"),
+    )
+    cells = [
+        (
+            row.set_id,
+            shares(row.sets),
+            dollars(row.cost) if row.sets else MISSING,
+            dollars(row.pays) if row.sets else MISSING,
+            dollars(row.locked, sign=True) if row.sets else MISSING,
+            ", ".join(row.unpaired) or MISSING,
+            clock_date(row.opened),
+            row.state,
+        )
+        for row in rows
+    ]
+    naked = sum(1 for row in rows if row.unpaired)
+    tail = [f"{naked} with unpaired legs: exposed until unwound or completed"] if naked else []
+    return _listed("positions", rows, columns, cells, call, "nothing is held", tail)
+
+
+def orders(call: Call) -> Reply:
+    rows = call.face.orders(call.count("N", SHOWN_DEFAULT, SHOWN_MOST), open_only="open" in call.options)
+    columns = (
+        Column("time", drop=2),
+        Column("order", least=9, middle=True),
+        Column("market", least=14, middle=True),
+        Column("leg"),
+        Column("does"),
+        Column("size", right=True),
+        Column("at", right=True),
+        Column("filled", right=True),
+        Column("status"),
+        Column("set", drop=1, least=9, middle=True),
+    )
+    cells = [
+        (
+            clock_date(row.at),
+            row.client_order_id,
+            row.market_id,
+            row.outcome,
+            row.action,
+            shares(row.size),
+            price(row.price),
+            shares(row.filled),
+            row.status + (" *" if row.open else ""),
+            row.tradeset_id,
+        )
+        for row in rows
+    ]
+    return _listed("orders", rows, columns, cells, call, "no order yet", [])
+
+
+def trades(call: Call) -> Reply:
+    rows = call.face.trades(call.count("N", SHOWN_DEFAULT, SHOWN_MOST))
+    columns = (
+        Column("time", drop=2),
+        Column("id", least=9, middle=True),
+        Column("set", least=14, middle=True),
+        Column("mode", drop=1),
+        Column("state"),
+        Column("size", right=True),
+        Column("cost", right=True),
+        Column("fees", right=True),
+        Column("pnl", right=True),
+    )
+    cells = [
+        (
+            clock_date(row.at),
+            row.tradeset_id,
+            row.set_id,
+            row.mode,
+            row.state,
+            shares(row.size),
+            dollars(row.cost),
+            dollars(row.fees),
+            dollars(row.pnl, sign=True),
+        )
+        for row in rows
+    ]
+    return _listed("trades", rows, columns, cells, call, "no attempt yet", [])
+
+
+def opps(call: Call) -> Reply:
+    skipped = "skipped" in call.options
+    rows = call.face.opportunities(call.count("N", SHOWN_DEFAULT, SHOWN_MOST), skipped_only=skipped)
+    columns = (
+        Column("time", drop=2),
+        Column("id", least=9, middle=True),
+        Column("set", least=14, middle=True),
+        Column("sum", right=True),
+        Column("edge", right=True),
+        Column("net", right=True),
+        Column("size", right=True, drop=1),
+        Column("verdict", drop=1),
+        Column("decision"),
+    )
+    cells = [
+        (
+            clock_date(row.at),
+            row.opportunity_id,
+            row.set_id,
+            price(row.sum_cost),
+            fixed(row.edge, 4, sign=True),
+            fixed(row.net_edge, 4, sign=True),
+            shares(row.size),
+            row.verdict,
+            f"{row.decision} {row.reason}".rstrip(),
+        )
+        for row in rows
+    ]
+    empty = "no skipped opportunity yet" if skipped else "no opportunity yet"
+    return _listed("opportunities", rows, columns, cells, call, empty, [])
+
+
+def why(call: Call) -> Reply:
+    return _told(call.face.why(call.values["ID"]))
+
+
+def report(call: Call) -> Reply:
+    return _told(call.face.report(call.options.get("since")))
+
+
+def _told(told: Told) -> Reply:
+    return Reply(lines=told.lines, document=told.document, exit_code=told.exit_code)
+
+
+Line = OpportunityLine | OrderLine | PositionLine | TradeLine
+
+
+def _listed(
+    key: str,
+    rows: Sequence[Line],
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[str]],
+    call: Call,
+    empty: str,
+    tail: Sequence[str],
+) -> Reply:
+    document = {"schema_version": SCHEMA_VERSION, key: [line_json(row) for row in rows]}
+    if not rows:
+        return Reply(lines=(empty,), document=document)
+    return Reply(lines=(*table(columns, cells, call.caller.width), *tail), document=document)
+
+
+_WRITTEN: Final[Mapping[str, Callable[[Any], object]]] = {
+    "at": iso,
+    "opened": iso,
+    "sum_cost": text,
+    "edge": text,
+    "net_edge": text,
+    "cost": text,
+    "fees": text,
+    "pnl": text,
+    "price": text,
+    "pays": text,
+    "size": lambda micros: text(micros, 0),
+    "filled": lambda micros: text(micros, 0),
+    "sets": lambda micros: text(micros, 0),
+}
+"""Money and times of a line by field name; everything else is text or a flag already."""
+
+
+def line_json(row: Line) -> dict[str, object]:
+    """The row for `--json`: money and shares as decimal strings, instants as ISO 8601."""
+    assert is_dataclass(row)
+    return {
+        name: value if value is None or name not in _WRITTEN else _WRITTEN[name](value)
+        for name, value in asdict(row).items()
+    }
+
+
+def register(commands: Commands) -> None:
+    everywhere = Place.CONSOLE | Place.REMOTE
+    count = Argument("N", Kind.COUNT, optional=True)
+    for command in (
+        Command(
+            name="positions",
+            summary="complete sets held, unpaired legs, locked profit",
+            run=positions,
+            places=everywhere,
+            slow=True,
+        ),
+        Command(
+            name="orders",
+            summary="the last orders; * may still fill",
+            run=orders,
+            places=everywhere,
+            arguments=(count,),
+            options=(Option("open"),),
+            slow=True,
+        ),
+        Command(
+            name="trades",
+            summary="the last attempts and what came of them",
+            run=trades,
+            places=everywhere,
+            arguments=(count,),
+            slow=True,
+        ),
+        Command(
+            name="opps",
+            summary="the last opportunities, and why each was skipped",
+            run=opps,
+            places=everywhere,
+            arguments=(count,),
+            options=(Option("skipped"),),
+            slow=True,
+        ),
+        Command(
+            name="why",
+            summary="the whole story of an opportunity, set or order, recomputed from what was stored",
+            run=why,
+            places=everywhere | Place.OFFLINE,
+            arguments=(Argument("ID", Kind.IDENT),),
+            slow=True,
+        ),
+        Command(
+            name="report",
+            summary="figures from the ledger",
+            run=report,
+            places=everywhere | Place.OFFLINE,
+            options=(Option("since", "T"),),
+            slow=True,
+        ),
+    ):
+        commands.add(command)

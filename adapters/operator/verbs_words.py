@@ -1,0 +1,74 @@
+"""`config`, `log`, `version` and `help`: words about the bot and about this table."""
+
+from __future__ import annotations
+
+from adapters.operator.command import Argument, Call, Command, Commands, Kind, Place, Reply, UsageProblem
+from adapters.operator.tables import MISSING, pad
+from models.status import SCHEMA_VERSION
+
+
+def config(call: Call) -> Reply:
+    lines = tuple(call.face.config_lines())
+    return Reply(lines=lines, document={"schema_version": SCHEMA_VERSION, "config": list(lines)})
+
+
+def log(call: Call) -> Reply:
+    lines = tuple(call.face.log_lines(call.count("N", 20, 1_000)))
+    document = {"schema_version": SCHEMA_VERSION, "log": list(lines)}
+    return Reply(lines=lines or ("the log is empty",), document=document)
+
+
+def version(call: Call) -> Reply:
+    now = call.face.snapshot()
+    document = {"schema_version": SCHEMA_VERSION, "version": now.version, "config_hash": now.config_hash}
+    return Reply(lines=(f"dutchbook {now.version} · config {now.config_hash[:8] or MISSING}",), document=document)
+
+
+def register(commands: Commands) -> None:
+    everywhere = Place.CONSOLE | Place.REMOTE
+
+    def help_text(call: Call) -> Reply:
+        word = call.values.get("COMMAND")
+        here = commands.at(call.caller.place)
+        if word is None:
+            lines = [f"{pad(command.usage(), 34)} {command.summary}" for command in here]
+            return Reply(lines=(*lines, "", *KEYS)) if call.caller.place is Place.CONSOLE else Reply(lines=tuple(lines))
+        command = commands.find(word)
+        if command is None:
+            near = commands.nearest(word, call.caller.place)
+            raise UsageProblem(f"no command {word!r}." + (f" Did you mean {near}?" if near else ""))
+        also = (f"also: {', '.join(command.aliases)}",) if command.aliases else ()
+        return Reply(lines=(command.usage(), f"  {command.summary}", *(f"  {note}" for note in command.notes), *also))
+
+    for command in (
+        Command(
+            name="config",
+            summary="effective parameters and where each comes from",
+            run=config,
+            places=everywhere,
+        ),
+        Command(
+            name="log",
+            summary="the last lines of the log",
+            run=log,
+            places=everywhere,
+            arguments=(Argument("N", Kind.COUNT, optional=True),),
+            slow=True,
+        ),
+        Command(name="version", summary="of program and configuration", run=version, places=everywhere),
+        Command(
+            name="help",
+            summary="this list, or one command in detail",
+            run=help_text,
+            places=everywhere,
+            arguments=(Argument("COMMAND", Kind.VERB, optional=True),),
+            aliases=("?",),
+        ),
+    ):
+        commands.add(command)
+
+
+KEYS = (
+    "F1 help  F2 status  F3 markets  F4 events quiet/normal/all  F9 HALT EVERYTHING, no question  F10 quit",
+    "Full screen: `python run.py watch` in another terminal.",
+)
