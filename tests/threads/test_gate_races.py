@@ -77,6 +77,23 @@ def test_of_racing_halts_one_is_first_and_all_return_it(tmp_path: Path) -> None:
     assert len(set(seen)) == 1
 
 
+def test_trip_returns_only_when_the_entry_that_was_open_has_been_left(tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "permit", SystemClock())
+    gate.grant_fresh("paper")
+    halting = threading.Thread(target=gate.trip, args=("drill", "operator"))
+
+    with gate.enter_opening(["m1"]) as may:
+        assert may
+        halting.start()
+        _until(lambda: gate.tripped is not None)
+        halting.join(0.1)
+        returned_inside = not halting.is_alive()
+    halting.join(5)
+
+    assert not returned_inside
+    assert not halting.is_alive()
+
+
 def test_a_halt_takes_effect_at_once_although_a_sender_hangs_inside_its_entry(tmp_path: Path) -> None:
     gate = Gate(tmp_path / "permit", SystemClock())
     gate.grant_fresh("paper")
