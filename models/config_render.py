@@ -28,11 +28,11 @@ HEADER: Final = (
 )
 
 SET_EXAMPLE: Final = SetEntry(
-    id="fed-december-no",
+    id="cup-no",
     kind=SetKind.NO_BASKET,
-    legs=(Leg(market="KXFED-26DEC-T4.00", outcome=Outcome.NO), Leg(market="KXFED-26DEC-T4.25", outcome=Outcome.NO)),
-    payout=Decimal(1),
-    attested=Attested(exclusive=True, statement="one rate range can be announced; rules read on 2026-11-22"),
+    legs=tuple(Leg(market=market, outcome=Outcome.NO) for market in ("cup-lions", "cup-tigers", "cup-bears")),
+    payout=Decimal(2),
+    attested=Attested(exclusive=True, statement="one team wins the Cup; rules read on 2026-11-22"),
 )
 """Shown, commented out, where a file lists no set of its own."""
 

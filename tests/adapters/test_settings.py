@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.settings import SECRET_NAMES, Secrets, load_config, load_secrets, variable
+from adapters.simulated.catalog import DEFAULT_MARKETS, market_list
 from models.config import Config
+from models.config_render import SET_EXAMPLE
 from models.config_text import ConfigErrors
+from models.market import BookModel
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-7f3d91"
@@ -199,3 +202,13 @@ def test_a_file_that_cannot_be_read_is_one_line_with_a_hint(tmp_path: Path) -> N
 
     path.write_bytes(b"#" * (2 << 20))
     assert str(load_config(path)) == f"{path}: is larger than 1 MiB; hint: a configuration is a few hundred lines"
+
+
+def test_the_example_runs_on_the_embedded_venue_as_it_is() -> None:
+    config = load_config(ROOT / "config.example.yaml")
+
+    assert isinstance(config, Config)
+    listed = {market.market_id for market in market_list(DEFAULT_MARKETS, BookModel.SEPARATE, start_ns=0)}
+    assert config.venue == "simulated"
+    assert set(config.markets) <= listed
+    assert {leg.market for leg in SET_EXAMPLE.legs} <= listed

@@ -66,7 +66,7 @@ def test_the_example_is_what_the_models_say() -> None:
 
 def test_the_commented_set_and_venue_of_the_example_load_when_uncommented() -> None:
     text = re.sub(r"^  # ?(?=  |- |polymarket)", "  ", EXAMPLE, flags=re.MULTILINE)
-    text = text.replace('  - "fed', '  - "KXFED-26DEC-T4.00"\n  - "KXFED-26DEC-T4.25"\n  - "fed', 1)
+    text = text.replace("markets:\n", "markets:\n  - cup-lions\n  - cup-tigers\n  - cup-bears\n", 1)
 
     config = read(text)
 
