@@ -281,6 +281,10 @@ class CommitIntents:
     intents: tuple[OrderIntent, ...]
     together: bool
     """One batch request where the venue has one."""
+    rows: tuple[object, ...] = ()
+    """Values of `models/rows.py` that go to disk in the same transaction, before the intents (the attempt's own
+    row).
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +297,9 @@ class IntentsCommitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOrders:
-    """LedgerActor -> order lanes (or paper desk). These intents are on disk: send them. Told before `IntentsCommitted`."""
+    """LedgerActor -> order lanes (or paper desk). These intents are on disk: send them. Told before
+    `IntentsCommitted`.
+    """
 
     attempt_id: AttemptId
     committed: tuple[CommittedIntent, ...]

@@ -231,6 +231,8 @@ class EventKind(enum.StrEnum):
     RESYNC = "resync"
     """`duration_ns` is how long the book was not ready."""
     NOT_READY = "not_ready"
+    READY = "ready"
+    """A book's first snapshot of this run."""
     SNAPSHOT = "snapshot"
     RESOLVED = "resolved"
     RECONCILED = "reconciled"

@@ -1,0 +1,161 @@
+"""LedgerActor: the only thing that writes the database, on a thread of its own. Write, then send.
+
+Accepts  CommitIntents (executor, paper desk), RecordRows (anybody), and as rows in themselves: OpportunitySkipped,
+         OpportunityJudged, EpisodeEnded, MinuteCounted, TickSampled, BookNews, SnapshotCompared, TradingHalted,
+         TradingResumed, MarketResolved, IncidentSeen
+Sends    SendOrders -> order lanes (or paper desk), then IntentsCommitted or CommitFailed -> the attempt's executor
+
+An intent is one transaction with synchronous=FULL; everything else is written when `BATCH` rows wait, after `FLUSH_NS`,
+or with the next intent that may depend on it. A ledger that cannot be written trips the gate, and from then on no
+intent is committed and so none is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from actors.base import Address, BotActor, Crash
+from adapters.ledger.errors import LedgerBrokenError, LedgerBusyError, LedgerError
+from adapters.ledger.writer import BATCH
+from models.clock import MS, Clock
+from models.diary import Diary
+from models.messages import (
+    BookNews,
+    CommitFailed,
+    CommitIntents,
+    IncidentSeen,
+    IntentsCommitted,
+    MarketResolved,
+    OpportunitySkipped,
+    RecordRows,
+    SendOrders,
+    SnapshotCompared,
+    TradingHalted,
+    TradingResumed,
+)
+
+if TYPE_CHECKING:
+    from actors.dispatch import Dispatcher
+    from adapters.ledger.connection import Ledger
+
+logger = logging.getLogger(__name__)
+
+FLUSH_NS: Final = 50 * MS
+"""Longest time that a row nobody waits for stays off the disk."""
+
+QUEUE_BOUND: Final = 100_000
+"""Rows that may wait while another process locks the ledger. More means that it is lost to us."""
+
+_TOLD: Final = (BookNews, SnapshotCompared, TradingHalted, TradingResumed, MarketResolved, IncidentSeen)
+_FLUSH: Final = "flush"
+"""To itself, by timer."""
+
+
+class Gate(Protocol):
+    def trip(self, reason: str, by: str) -> object: ...
+
+
+class LedgerActor(BotActor):
+    """Owns the write connection. One per bot."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        on_crash: Crash,
+        ledger: Ledger,
+        *,
+        lanes: Address,
+        executors: Address,
+        gate: Gate,
+        clock: Clock,
+    ) -> None:
+        """`lanes` gets `SendOrders`; `executors` routes `IntentsCommitted` and `CommitFailed` by attempt id."""
+        super().__init__(dispatcher, "ledger", on_crash)
+        self._ledger = ledger
+        self._writer = ledger.writer
+        self._lanes = lanes
+        self._executors = executors
+        self._gate = gate
+        self._clock = clock
+        self._diary = Diary()
+        self._timer_runs = False
+        self._broken = False
+        self.lost = 0
+        """Rows that came after the ledger could no longer be written. The gate has been tripped."""
+
+    def receive(self, message: Any) -> None:
+        if type(message) is CommitIntents:
+            self._commit(message)
+            return
+        if self._broken:
+            self.lost += 1
+            return
+        now = self._clock.wall_ns()
+        if type(message) is OpportunitySkipped:
+            self._writer.take(message, now)
+        elif message is _FLUSH:
+            self._timer_runs = False
+            self._flush()
+        elif isinstance(message, RecordRows):
+            for row in message.rows:
+                self._writer.take(row, now)
+        elif isinstance(message, _TOLD):
+            event = self._diary.event(message, now)
+            if event is not None:
+                self._writer.take(event, now)
+        else:
+            self._writer.take(message, now)
+        if self._writer.waiting >= BATCH:
+            self._flush()
+        elif self._writer.waiting and not self._timer_runs:
+            self._timer_runs = True
+            self._clock.call_after(FLUSH_NS, self._wake)
+
+    def stopping(self) -> None:
+        """The last flush, before the system closes the ledger."""
+        self._flush()
+
+    def _wake(self) -> None:
+        self.address.tell(_FLUSH)
+
+    def _commit(self, message: CommitIntents) -> None:
+        try:
+            committed = self._writer.commit(message.intents, message.rows, self._clock.wall_ns())
+        except LedgerError as error:
+            self._fail(error)
+            self._executors.tell(CommitFailed(attempt_id=message.attempt_id, why=str(error)))
+            return
+        self._lanes.tell(SendOrders(attempt_id=message.attempt_id, committed=committed, together=message.together))
+        self._executors.tell(IntentsCommitted(attempt_id=message.attempt_id, committed=committed))
+        self._after_write()
+
+    def _flush(self) -> None:
+        try:
+            self._writer.flush(self._clock.wall_ns())
+            self._ledger.tidy()
+        except LedgerError as error:
+            self._fail(error)
+            return
+        self._after_write()
+
+    def _after_write(self) -> None:
+        """Off the send path: the mark, and the halt that a refused row means."""
+        try:
+            self._ledger.sync_mark()
+        except LedgerError as error:
+            self._fail(error)
+        for why in self._writer.refused:
+            self._gate.trip(f"ledger: {why}", "ledger")
+        self._writer.refused.clear()
+
+    def _fail(self, error: LedgerError) -> None:
+        """Nothing more may be opened. A ledger that is only locked is written again by the timer, its rows wait."""
+        if not self._broken:
+            logger.critical("%s", error)
+            self._gate.trip(str(error), "ledger")
+        busy = isinstance(error, LedgerBusyError)
+        self._broken = self._broken or isinstance(error, LedgerBrokenError) or self._writer.waiting > QUEUE_BOUND
+        if busy and not self._timer_runs and not self._broken:
+            self._timer_runs = True
+            self._clock.call_after(FLUSH_NS, self._wake)

@@ -1,0 +1,1 @@
+"""The ledger: one SQLite file, one writer, append-only rows in one hash chain. Readers open it read-only."""

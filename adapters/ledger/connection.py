@@ -1,0 +1,182 @@
+"""Opening a ledger: looked at read-only first, proved, upgraded where needed, and only then opened for writing."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from adapters.ledger.chain import GENESIS, Head
+from adapters.ledger.errors import (
+    LedgerBrokenError,
+    LedgerUnreadableError,
+    NotALedgerError,
+    RowsLostError,
+    SchemaTooNewError,
+    SchemaTooOldError,
+)
+from adapters.ledger.mark import Mark, mark_path, read_mark, write_new_mark
+from adapters.ledger.migrate import migrate
+from adapters.ledger.tables import SCHEMA_FINGERPRINT, SCHEMA_VERSION
+from adapters.ledger.verify import Progress, check_mark, verify_chain
+from adapters.ledger.writer import Writer
+from models.clock import Clock
+
+MAGIC: Final = b"SQLite format 3\0"
+
+BUSY_MS: Final = 500
+"""Far below an order's time-out: a reader never locks the writer out, so only a stranger's write lock can."""
+
+WAL_PAGES: Final = 1_000
+"""A checkpoint is due when the -wal holds this many pages (4 MB)."""
+
+_WRITER_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    f"PRAGMA busy_timeout = {BUSY_MS}",
+    # Checkpoints are made between batches (`Ledger.tidy`), never inside an intent's commit.
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class Ledger:
+    """An open ledger: verified, migrated, writable. Used by one thread at a time; `close` puts everything on the
+    disk.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, head: Head, mark: Mark, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self.writer = Writer(path, connection, head)
+        self._connection = connection
+        self._mark = mark
+        self._wal = path.with_name(path.name + "-wal")
+        self._closed = False
+
+    def sync_mark(self) -> None:
+        """Move the high-water mark up to the newest row on the disk. Raises `LedgerBrokenError`."""
+        try:
+            self._mark.advance(self.writer.head)
+        except OSError as error:
+            raise LedgerBrokenError(f"the high-water mark of {self.path} cannot be written: {error}") from error
+
+    def tidy(self) -> None:
+        """Copy the -wal back into the ledger when it has grown. Some milliseconds; never between intent and send."""
+        if self.wal_bytes() > WAL_PAGES * 4096:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def wal_bytes(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        """Flush, mark, fold the -wal back and close. Twice is once. Raises `LedgerError` where rows could not be
+        kept.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.writer.flush(self._clock.wall_ns())
+            self.sync_mark()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.close()
+            self._mark.close()
+
+
+def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Progress | None = None) -> Ledger:
+    """Prove the ledger at `path` (or begin a new one) and open it for writing. The caller holds the instance lock.
+
+    `durable` False leaves synchronisation out, for simulations that no power cut can hurt. Raises `LedgerError` (clear
+    text, file bytes as they were).
+    """
+    mark_file = mark_path(path)
+    mark = read_mark(mark_file)
+    found = 0
+    head = GENESIS
+    if path.exists() and path.stat().st_size:
+        with closing(open_reader(path, upgrade=True)) as connection:
+            found = schema_of(path, connection)
+            connection.execute("BEGIN")
+            check_mark(path, connection, mark, mark_file)
+            head = verify_chain(path, connection, progress=progress)
+    elif mark is not None and mark.seq:
+        raise RowsLostError(path, 0, mark.seq)
+    else:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if mark is None:
+            write_new_mark(mark_file, head)
+        if not path.exists():
+            path.touch(mode=0o600)
+        migrate(path, found)
+        return Ledger(path, _writable(path, durable=durable), head, Mark(mark_file, mark or head), clock)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerBrokenError(f"{path} cannot be opened for writing: {error}") from error
+
+
+def open_reader(path: Path, *, upgrade: bool = False) -> sqlite3.Connection:
+    """A read-only connection, also while the bot writes. Raises `LedgerError`.
+
+    `upgrade` lets an older schema through: its owner is about to migrate it.
+    """
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise NotALedgerError(f"{path} is not a ledger (not an SQLite file). It was left as it is.")
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except sqlite3.Error as error:
+        raise LedgerUnreadableError(path, str(error)) from error
+    try:
+        found = schema_of(path, connection)
+        if found < SCHEMA_VERSION and not upgrade:
+            raise SchemaTooOldError(path, found, SCHEMA_VERSION)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def schema_of(path: Path, connection: sqlite3.Connection) -> int:
+    """The schema version of a ledger, or `SchemaTooNewError`, `NotALedgerError`, `LedgerUnreadableError`."""
+    try:
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        raise LedgerUnreadableError(path, str(error)) from error
+    if found > SCHEMA_VERSION:
+        raise SchemaTooNewError(path, found, SCHEMA_VERSION)
+    if tables and (found == 0 or "opportunities" not in tables):
+        raise NotALedgerError(f"{path} is an SQLite file of some other program. It was left as it is.")
+    if found == SCHEMA_VERSION and fingerprint(connection) != SCHEMA_FINGERPRINT:
+        raise LedgerUnreadableError(path, "its table definitions are damaged")
+    return found
+
+
+def fingerprint(connection: sqlite3.Connection) -> str:
+    """Hash of every table, index and view definition: the chain covers rows, this covers what they mean."""
+    rows = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> 'schema_migration' "
+        "ORDER BY type, name"
+    )
+    return hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()[:16]
+
+
+def _writable(path: Path, *, durable: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    for pragma in (*_WRITER_PRAGMAS, f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"):
+        connection.execute(pragma)
+    return connection
