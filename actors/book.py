@@ -1,13 +1,13 @@
 """BookActor: owns one market's book and publishes its top once per frame.
 
 Accepts  GenerationBegan, BookUpdate, BookSnapshot, MarketAlive, BookLost, StatusChanged, TickChanged, LaddersWanted
-Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookChanged rows -> LedgerActor;  LaddersSeen ->
-whoever asked
+Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookNews, SnapshotCompared -> LedgerActor;
+         LaddersSeen -> whoever asked
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,15 +17,14 @@ from models.book import (
     NO_BID,
     YES_ASK,
     YES_BID,
-    Book,
     BookLost,
     BookSnapshot,
     BookUpdate,
-    Effect,
     MarketAlive,
     NotReady,
     TopOfBook,
 )
+from models.book_keeping import NO_GENERATION, Book, Effect
 from models.clock import Clock
 from models.market import BookModel, Market, MarketStatus
 from models.messages import (
@@ -41,10 +40,6 @@ from models.messages import (
 
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
-
-
-NO_GENERATION: Final = -1
-"""The book's generation while its feed is down."""
 
 
 class BookActor(BotActor):
@@ -63,7 +58,9 @@ class BookActor(BotActor):
         depth: int,
         lagging_ms: int,
     ) -> None:
-        """`lagging_ms`: exchange-to-us lag above which the book calls itself not ready until it has caught up."""
+        """`lagging_ms`: exchange-to-us lag above which the book calls itself not ready until it has caught up to half
+        of that (without the gap between the two, a lag that wavers would be a ledger row per frame).
+        """
         super().__init__(dispatcher, f"book:{market.market_id}", on_crash)
         self._market = market
         self._clock = clock
@@ -71,14 +68,20 @@ class BookActor(BotActor):
         self._snapshots = snapshots
         self._ledger = ledger
         self._lagging_ms = lagging_ms
-        self._paused = False
+        self._lag_limit = lagging_ms
+        self._closed: NotReady | None = None
+        """PAUSED or RESOLVED by the venue's own word, None while the market is open."""
         self._news: NotReady | None = NotReady.NO_SNAPSHOT
         self._book = Book(market.market_id, unified=market.book_model is BookModel.UNIFIED, depth=depth)
 
     def receive(self, message: Any) -> None:
         kind = type(message)
         if kind is BookUpdate:
-            self._after(self._book.update(message))
+            effect = self._book.update(message)
+            if effect is Effect.CHANGED:
+                self._publish()
+            else:
+                self._after(effect)
         elif kind is BookSnapshot:
             self._snapshot(message)
         elif kind is MarketAlive:
@@ -104,16 +107,24 @@ class BookActor(BotActor):
         self._publish()
 
     def _publish(self) -> None:
-        top = self._book.top()
-        if top.not_ready is None:
-            lag = top.lag_ms
-            if self._paused:
-                top = _not_ready(top, NotReady.PAUSED)
-            elif lag is not None and lag > self._lagging_ms:
-                top = _not_ready(top, NotReady.LAGGING)
+        top = self._top()
         if top.not_ready is not self._news:
             self._tell_news(top)
         self._signal.tell(top)
+
+    def _top(self) -> TopOfBook:
+        """The book's top, not ready also where the venue does not trade or we cannot keep up."""
+        top = self._book.top()
+        if top.not_ready is not None:
+            return top
+        if self._closed is not None:
+            return msgspec.structs.replace(top, not_ready=self._closed)
+        lag = top.lag_ms
+        if lag is not None and lag > self._lag_limit:
+            self._lag_limit = self._lagging_ms // 2
+            return msgspec.structs.replace(top, not_ready=NotReady.LAGGING)
+        self._lag_limit = self._lagging_ms
+        return top
 
     def _tell_news(self, top: TopOfBook) -> None:
         self._news = top.not_ready
@@ -139,24 +150,34 @@ class BookActor(BotActor):
         self._after(effect)
 
     def _begin(self, message: GenerationBegan) -> None:
-        """A new connection, or (generation 0 of the feed's side) the loss of the old one: not ready either way, at
-        once.
+        """A new connection, or the loss of the old one: not ready either way, at once.
+
+        After a loss the book belongs to no connection: a snapshot or frame of the lost one, still under way, must not
+        heal a book that nobody feeds.
         """
+        if not message.connected:
+            self._book.disconnect()
+            self._publish()
+            return
         self._book.begin(message.generation)
         self._publish()
-        if message.connected:
-            self._want_snapshot("connected")
+        self._want_snapshot("connected")
 
     def _status(self, message: StatusChanged) -> None:
-        self._paused = message.status is not MarketStatus.OPEN
+        if message.status is MarketStatus.OPEN:
+            self._closed = None
+        else:
+            self._closed = NotReady.RESOLVED if message.status is MarketStatus.RESOLVED else NotReady.PAUSED
         self._publish()
 
     def _want_snapshot(self, why: str) -> None:
+        if self._book.generation == NO_GENERATION:
+            return
         self._snapshots.tell(SnapshotWanted(self._market.market_id, self._book.generation, why))
 
     def _answer(self, message: LaddersWanted) -> None:
         book = self._book
-        top = book.top()
+        top = self._top()
         ready = top.not_ready is None
         message.reply_to.tell(
             LaddersSeen(
@@ -168,7 +189,3 @@ class BookActor(BotActor):
                 book.ladder(NO_ASK) if ready else (),
             )
         )
-
-
-def _not_ready(top: TopOfBook, reason: NotReady) -> TopOfBook:
-    return msgspec.structs.replace(top, not_ready=reason)

@@ -26,7 +26,8 @@ from adapters.feed import FeedEvent, FeedThread
 from adapters.ids import SystemIds
 from adapters.polymarket.session import PolymarketSession
 from bench.frames import markets
-from models.book import Book, BookSnapshot, BookUpdate, Effect, TopOfBook
+from models.book import BookSnapshot, BookUpdate, TopOfBook
+from models.book_keeping import Book, Effect
 from models.market import Market, MarketId
 from models.messages import GenerationBegan
 from models.money import MicroShares, MicroUsd
