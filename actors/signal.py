@@ -68,6 +68,8 @@ class SignalActor(BotActor):
         self._silent_ns = silent_ns
         self._sample_ns = sample_ns
         self._sampled_at = 0
+        self._disputed: set[MarketId] = set()
+        """Markets whose ready book was not intact at the last tick."""
         self._minute = clock.wall_ns() // (60 * SECOND)
         self._by_set: dict[SetId, SetWatch] = {watch.set_id: watch for watch in watches}
         self._by_market: dict[MarketId, tuple[tuple[SetWatch, tuple[int, ...]], ...]] = {}
@@ -79,8 +81,8 @@ class SignalActor(BotActor):
         self.books: Mapping[MarketId, Address] = {}
         """Set by the system once the books exist; used only to tell a silent one."""
         self.tops: dict[MarketId, TopOfBook] = {}
-        """Newest top per market. Read by the status publisher on another thread: values are immutable, keys never
-        go.
+        """Newest top per market. Read by the status publisher on another thread (which copies it first): values are
+        immutable, keys never go.
         """
         self.latency_ns: deque[int] = deque(maxlen=2048)
         """Frame received to decision; read by the status publisher."""
@@ -94,11 +96,12 @@ class SignalActor(BotActor):
             case Tick():
                 self._tick()
             case MarketsReleased():
-                watch = self._by_set[message.set_id]
-                watch.in_flight = False
-                watch.cooling_until = message.cooling_until
+                # Recovery may release a set that the configuration no longer watches.
+                if message.set_id in self._by_set:
+                    self._by_set[message.set_id].released(message.cooling_until)
             case SetRefused():
-                self._by_set[message.set_id].in_flight = False
+                if message.set_id in self._by_set:
+                    self._by_set[message.set_id].refused(self._clock.boot_ns())
             case StatusChanged():
                 self._status(message.market_id, message.status)
             case MarketResolved():
@@ -123,7 +126,8 @@ class SignalActor(BotActor):
         self._countdown -= 1
         if judged or not self._countdown:
             self._countdown = LATENCY_EVERY
-            self.latency_ns.append(self._clock.boot_ns() - top.received_at)
+            if top.not_ready is None:
+                self.latency_ns.append(self._clock.boot_ns() - top.evidence_at)
 
     def _judge(self, watch: SetWatch) -> None:
         wall = self._clock.wall_ns()
@@ -183,12 +187,13 @@ class SignalActor(BotActor):
             if watch.episode is not None and watch.sum_cost() is not None:
                 self._judge(watch)
         self._find_silent(now)
+        self._find_disputed()
         minute = wall // (60 * SECOND)
         if minute != self._minute:
             self.flush_counts()
             self._minute = minute
-        if self._sample_ns and wall - self._sampled_at >= self._sample_ns:
-            self._sampled_at = wall
+        if self._sample_ns and now - self._sampled_at >= self._sample_ns:
+            self._sampled_at = now
             for top in self.tops.values():
                 if top.not_ready is None:
                     self._ledger.tell(TickSampled(at=wall, top=top))
@@ -205,6 +210,16 @@ class SignalActor(BotActor):
                         received_at=self._clock.boot_ns(),
                     )
                 )
+
+    def _find_disputed(self) -> None:
+        """A book that its mirror or the venue's own best prices contradict at two ticks in a row is compared anew.
+
+        Between two messages that happens by itself (polymarket.md 3.7, read 2026-11-22); for a second it does not.
+        """
+        disputed = {market_id for market_id, top in self.tops.items() if top.not_ready is None and not top.intact}
+        for market_id in sorted(disputed & self._disputed):
+            self._snapshots.tell(SnapshotWanted(market_id, self.tops[market_id].generation, "disputed"))
+        self._disputed = disputed
 
     def flush_counts(self) -> None:
         """Hand this minute's counts to the ledger; also called by `stopping`."""

@@ -100,12 +100,13 @@ def _skewed(legs: Sequence[SetLeg], tops: Sequence[TopOfBook], limits: Freshness
     """Legs of one market must be as of one exchange instant; legs of different markets have evidence close together.
 
     A quiet market's last change may be hours old and still be the truth, so across markets the proof of being current
-    is compared, not the last change.
+    is compared, not the last change. Two unknown instants are not one instant.
     """
     for index, (leg, top) in enumerate(zip(legs, tops, strict=True)):
         for other_leg, other in zip(legs[index + 1 :], tops[index + 1 :], strict=True):
             if leg.market_id == other_leg.market_id:
-                if top.as_of_ms(leg.outcome) != other.as_of_ms(other_leg.outcome):
+                as_of = top.as_of_ms(leg.outcome)
+                if as_of is None or as_of != other.as_of_ms(other_leg.outcome):
                     return True
             elif abs(top.evidence_at - other.evidence_at) > limits.max_skew_ms * MS:
                 return True

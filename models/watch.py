@@ -11,13 +11,18 @@ from typing import Final
 import msgspec
 
 from models.book import TopOfBook
-from models.clock import BootNs, WallNs
+from models.clock import SECOND, BootNs, WallNs
 from models.market import MarketId, MarketStatus, Outcome
 from models.money import MicroUsd
 from models.signal import Decision, Kind, SetTerms, SkipReason, Surroundings, decide
 
 CENT: Final = 10_000
 """Width of a `sum_cost` bucket in micro-dollars."""
+
+REFUSED_PAUSE_NS: Final = 5 * SECOND
+"""After risk's refusal the same prices are proposed again only after this time: often enough to trade soon after a
+`resume`, rarely enough that a halted hour is not a flood of rows.
+"""
 
 
 @dataclass(slots=True)
@@ -31,6 +36,8 @@ class Episode:
     verdict: str = ""
     confirm_asked: bool = False
     last_key: tuple[object, ...] | None = None
+    proposed_key: tuple[object, ...] | None = None
+    """Key of the TRADE that is in flight or was refused; None once an attempt has ended."""
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -40,7 +47,9 @@ class Evaluated(msgspec.Struct, frozen=True):
     surroundings: Surroundings
     tops: tuple[TopOfBook, ...]
     fresh: bool
-    """The top or the decision differs from the episode's last row: it becomes a row, and a TRADE is proposed."""
+    """The top or the decision differs from the episode's last row: it becomes a row, and a TRADE is proposed. What risk
+    has refused becomes fresh again after a pause, or when an attempt has ended.
+    """
     confirm: bool
     """A snapshot is wanted to confirm the gap; said once per episode."""
 
@@ -51,6 +60,7 @@ class SetWatch:
     __slots__ = (
         "_is_yes",
         "_payout",
+        "_retry_at",
         "cooling_until",
         "counts",
         "episode",
@@ -79,6 +89,7 @@ class SetWatch:
         """Evaluations of this minute by `sum_cost` in whole cents, floored."""
         self._is_yes = tuple(leg.outcome is Outcome.YES for leg in legs)
         self._payout = terms.complete_set.payout
+        self._retry_at = BootNs(0)
 
     def legs_of(self, market_id: MarketId) -> tuple[int, ...]:
         """Indexes of the legs that this market carries."""
@@ -137,16 +148,33 @@ class SetWatch:
         episode.best_edge = max(episode.best_edge, decision.edge)
         episode.verdict = decision.verdict.value
         key = (decision.kind, decision.reason, decision.verdict, decision.size, *_prices(self.terms, tops))
-        fresh = key != episode.last_key
+        trade = decision.kind is Kind.TRADE
+        if trade and key == episode.proposed_key:
+            fresh = now >= self._retry_at
+        else:
+            fresh = key != episode.last_key
         if fresh:
             episode.last_key = key
             episode.rows += 1
         doubted = SkipReason.UNCONFIRMED in decision.also or decision.reason is SkipReason.UNCONFIRMED
         confirm = doubted and not episode.confirm_asked
         episode.confirm_asked = episode.confirm_asked or confirm
-        if decision.kind is Kind.TRADE and fresh:
+        if trade and fresh:
             self.in_flight = True
+            episode.proposed_key = key
         return Evaluated(decision=decision, surroundings=surroundings, tops=tops, fresh=fresh, confirm=confirm)
+
+    def released(self, cooling_until: BootNs) -> None:
+        """The attempt has ended: the gap, if it still stands, is a new decision after the cooldown."""
+        self.in_flight = False
+        self.cooling_until = cooling_until
+        if self.episode is not None:
+            self.episode.last_key = self.episode.proposed_key = None
+
+    def refused(self, now: BootNs) -> None:
+        """Risk has refused the proposal: nothing is in flight after all."""
+        self.in_flight = False
+        self._retry_at = BootNs(now + REFUSED_PAUSE_NS)
 
     def end_episode(self) -> Episode | None:
         """The episode that has just ended, if one was open."""
