@@ -8,12 +8,13 @@ that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from models.attempt import Attempt
 from models.execution import ExecutionTerms, LegTerms
 from models.fees import taker_fee
 from models.market import Action, Market
-from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, cost_rounded_up, divide_down
+from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, cost_rounded_up, divide_down, divide_up
 from models.order_life import OrderLife
 from models.orders import OrderIntent, Purpose, TimeInForce, derive_client_order_id
 from models.protection import ProtectionChoice, Remedy
@@ -167,3 +168,27 @@ def _break_even(
 
 def _taken(market: Market, size: MicroShares, price: PriceMicros) -> bool:
     return size % market.lot == 0 and size >= market.min_size and price * size >= market.min_notional * MICRO
+
+
+@dataclass(frozen=True, slots=True)
+class WorstOpening:
+    """The most that risk has to set aside for a set."""
+
+    limits: tuple[PriceMicros, ...]
+    """Per leg, the highest limit of an opening order."""
+    notional: MicroUsd
+    """With fees. Where legs follow at break-even, that is the whole payout."""
+
+
+def worst_opening(terms: ExecutionTerms, asks: Sequence[PriceMicros], size: MicroShares) -> WorstOpening:
+    """What opening a set of `size` shares at these asks can cost at most, retries included (they go no higher)."""
+    limits = tuple(
+        _ticks_above(leg.market, ask, terms.limit_ticks_through) for leg, ask in zip(terms.legs, asks, strict=True)
+    )
+    cost = sum(
+        cost_rounded_up(limit, size) + taker_fee(leg.market.fees, limit, size)
+        for leg, limit in zip(terms.legs, limits, strict=True)
+    )
+    if terms.complete_set.leg_policy is LegPolicy.THIN_LEG_FIRST:
+        cost = max(cost, divide_up(terms.complete_set.payout * size, MICRO))
+    return WorstOpening(limits, MicroUsd(cost))

@@ -1,0 +1,123 @@
+"""Which executor an answer, a fill or an order update belongs to. Not an actor: a table with one lock.
+
+The ledger and the lanes know attempts, a user stream knows orders, and some venues' streams know only their own order
+ids. News about a venue order that nobody has been told of yet (a fill before its ack) waits here for the ack.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final, Generic, TypeVar
+
+from actors.base import Address
+from models.messages import FillSeen, OrderKnown, OrderUpdated
+from models.orders import AttemptId, ClientOrderId, OrderIntent, VenueOrderId
+
+KEPT: Final = 4096
+"""Attempts, and orders, that are still recognised. What is older is the reconcile's to find."""
+WAITING: Final = 256
+"""News about venue orders without an owner yet; the oldest gives way and counts as a stray."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class _Newest(Generic[Key, Value]):
+    """A dict of the newest `KEPT` entries."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Key, Value] = OrderedDict()
+
+    def put(self, key: Key, value: Value) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > KEPT:
+            self._entries.popitem(last=False)
+
+    def get(self, key: Key) -> Value | None:
+        return self._entries.get(key)
+
+
+class OrderRoutes:
+    """`tell` from any thread: passes a message on to the executor that owns its attempt or its order."""
+
+    def __init__(self, on_stray: Callable[[object], None]) -> None:
+        """`on_stray` is called, outside the lock, with news about orders that this bot did not make."""
+        self._on_stray = on_stray
+        self._lock = threading.Lock()
+        self._attempts: _Newest[AttemptId, Address] = _Newest()
+        self._orders: _Newest[ClientOrderId, Address] = _Newest()
+        self._venue_orders: _Newest[VenueOrderId, ClientOrderId] = _Newest()
+        self._waiting: list[tuple[VenueOrderId, OrderUpdated]] = []
+
+    def own(self, attempt_id: AttemptId, executor: Address) -> None:
+        with self._lock:
+            self._attempts.put(attempt_id, executor)
+
+    def own_orders(self, intents: Iterable[OrderIntent], executor: Address) -> None:
+        """Called before the intents are handed to the ledger, so nothing about them can come too early."""
+        with self._lock:
+            for intent in intents:
+                self._attempts.put(intent.attempt_id, executor)
+                self._orders.put(intent.client_order_id, executor)
+
+    def client_order_of(self, venue_order_id: VenueOrderId) -> ClientOrderId | None:
+        """For a user stream whose fills name only the venue's order."""
+        with self._lock:
+            return self._venue_orders.get(venue_order_id)
+
+    def tell(self, message: object) -> None:
+        if isinstance(message, OrderKnown):
+            self._learn(message)
+            return
+        if isinstance(message, OrderUpdated):
+            message = self._named(message)
+        executor = self._owner(message)
+        if executor is not None:
+            executor.tell(message)
+        elif not (isinstance(message, OrderUpdated) and self._keep(message)):
+            self._on_stray(message)
+
+    def _named(self, message: OrderUpdated) -> OrderUpdated:
+        """With our own order's id, where the venue's is known."""
+        if message.seen.client_order_id is not None:
+            return message
+        with self._lock:
+            known = self._venue_orders.get(message.seen.venue_order_id)
+        return replace(message, seen=replace(message.seen, client_order_id=known))
+
+    def _owner(self, message: object) -> Address | None:
+        with self._lock:
+            if isinstance(message, FillSeen):
+                return self._orders.get(message.fill.client_order_id)
+            if isinstance(message, OrderUpdated):
+                named = message.seen.client_order_id
+                return None if named is None else self._orders.get(named)
+            attempt_id: AttemptId | None = getattr(message, "attempt_id", None)
+            if attempt_id is None:
+                raise TypeError(f"{type(message).__name__} belongs to no attempt")
+            return self._attempts.get(attempt_id)
+
+    def _keep(self, message: OrderUpdated) -> bool:
+        """Hold news about a venue order until its ack names our order; False where it names one that is not ours."""
+        if message.seen.client_order_id is not None:
+            return False
+        with self._lock:
+            self._waiting.append((message.seen.venue_order_id, message))
+            dropped = self._waiting.pop(0) if len(self._waiting) > WAITING else None
+        if dropped is not None:
+            self._on_stray(dropped[1])
+        return True
+
+    def _learn(self, known: OrderKnown) -> None:
+        with self._lock:
+            self._venue_orders.put(known.venue_order_id, known.client_order_id)
+            executor = self._orders.get(known.client_order_id)
+            due = [news for venue_order_id, news in self._waiting if venue_order_id == known.venue_order_id]
+            self._waiting = [entry for entry in self._waiting if entry[0] != known.venue_order_id]
+        for news in due:
+            if executor is not None:
+                executor.tell(replace(news, seen=replace(news.seen, client_order_id=known.client_order_id)))
