@@ -1,0 +1,310 @@
+"""One connection to the simulated exchange: what to send, and frames in, events out. Pure; the feed owns the socket.
+
+A frame of a known type that cannot be read may have been a change, so the books it concerns are lost (all of them where
+it names none), and a fresh snapshot is asked for on the stream. An unknown type is counted and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from adapters.feed import HeartbeatPolicy
+from adapters.simulated import wire
+from models.book import BookLost, BookSnapshot, BookUpdate, Levels, MarketAlive, NotReady
+from models.clock import BootNs
+from models.lag import LagMeter
+from models.market import Market, MarketId, MarketStatus, Outcome
+from models.messages import FillSeen, MarketResolved, OrderUpdated, StatusChanged
+from models.money import MICRO, MicroUsd, MoneyError, parse_micros, parse_price, parse_shares
+from models.orders import ClientOrderId, Fill, FillState, OrderSeen, VenueOrderId, VenueOrderStatus
+
+HEARTBEAT: Final = HeartbeatPolicy(kind="frame", period_s=4.0, pong_timeout_s=4.0)
+
+FeedEvent = BookSnapshot | BookUpdate | BookLost | MarketAlive | StatusChanged | MarketResolved
+
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+IMPOSSIBLE: Final = (MoneyError, KeyError, ValueError)
+CACHED_MAX: Final = 100_000
+
+_MARKET_FRAMES: Final = msgspec.json.Decoder(wire.MarketFrame)
+_USER_FRAMES: Final = msgspec.json.Decoder(wire.UserFrame)
+_KNOWN_TYPES: Final = frozenset(
+    ("snapshot", "delta", "heartbeat", "trade", "status", "resolved", "subscribed", "error", "pong", "order", "fill")
+)
+
+
+class _Mentioned(msgspec.Struct):
+    """What can be told about a frame that does not decode."""
+
+    type: str | None = None
+    market_id: str | None = None
+
+
+_MENTIONED: Final = msgspec.json.Decoder(_Mentioned)
+
+
+class _Prices(dict[str, int]):
+    """Price text -> micro-dollars; each text is parsed once."""
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= CACHED_MAX:
+            self.clear()
+        price = self[text] = parse_price(text)
+        return price
+
+
+class _Sizes(dict[str, int]):
+    """Size text -> micro-shares."""
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= CACHED_MAX:
+            self.clear()
+        size = self[text] = parse_shares(text)
+        return size
+
+
+class SessionCounts:
+    """What the frames of one connection contained."""
+
+    __slots__ = ("failed", "foreign", "frames", "resubscribed", "unknown")
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.unknown = 0
+        """Types that nobody has told us about."""
+        self.failed = 0
+        """Frames that could not be read or cannot be true."""
+        self.foreign = 0
+        """Frames about markets that were not asked for."""
+        self.resubscribed = 0
+
+
+class MarketSession:
+    """`adapters.feed.FeedSession` for the market stream."""
+
+    def __init__(self, markets: Sequence[Market], generation: int) -> None:
+        self._markets = {str(market.market_id): market.market_id for market in markets}
+        self._generation = generation
+        self._seqs: dict[str, int] = {}
+        self._statuses: dict[str, str] = {}
+        self._prices = _Prices()
+        self._sizes = _Sizes()
+        self._lag = LagMeter()
+        self._wanted: dict[str, None] = {}
+        """Markets that need a fresh snapshot."""
+        self.counts = SessionCounts()
+
+    def opening(self) -> Sequence[str]:
+        return (_command("subscribe", self._markets),)
+
+    def heartbeat(self) -> HeartbeatPolicy:
+        return HEARTBEAT
+
+    def outgoing(self) -> Sequence[str]:
+        if not self._wanted:
+            return ()
+        wanted, self._wanted = self._wanted, {}
+        self.counts.resubscribed += len(wanted)
+        return (_command("resubscribe", wanted),)
+
+    def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FeedEvent]:
+        self.counts.frames += 1
+        try:
+            decoded = _MARKET_FRAMES.decode(frame)
+        except UNREADABLE:
+            return self._unreadable(frame, received_at)
+        try:
+            if type(decoded) is wire.Delta:
+                return self._delta(decoded, received_at)
+            return tuple(self._rare(decoded, received_at))
+        except IMPOSSIBLE:
+            self.counts.failed += 1
+            return self._lost(getattr(decoded, "market_id", None), received_at)
+
+    # -- inside
+
+    def _delta(self, frame: wire.Delta, received_at: BootNs) -> Sequence[FeedEvent]:
+        market_id = self._markets.get(frame.market_id)
+        if market_id is None:
+            self.counts.foreign += 1
+            return ()
+        self._follow(frame.market_id, frame.seq)
+        sides, prices, sizes = wire.SIDES, self._prices, self._sizes
+        return (
+            BookUpdate(
+                market_id=market_id,
+                generation=self._generation,
+                changes=tuple([(sides[side], prices[price], sizes[size]) for side, price, size in frame.changes]),
+                seq=frame.seq,
+                exchange_ms=frame.ts,
+                received_at=received_at,
+                lag_ms=self._lag.lag_ms(received_at, frame.ts),
+            ),
+        )
+
+    def _rare(self, frame: wire.MarketFrame, received_at: BootNs) -> Iterator[FeedEvent]:
+        if isinstance(frame, wire.Heartbeat):
+            yield from self._alive(frame, received_at)
+            return
+        if not isinstance(frame, wire.Snapshot | wire.Status | wire.Resolved):
+            return  # subscribed, trade, pong and error change no book
+        market_id = self._markets.get(frame.market_id)
+        if market_id is None:
+            self.counts.foreign += 1
+            return
+        if isinstance(frame, wire.Snapshot):
+            self._seqs[frame.market_id] = frame.seq
+            lag_ms = self._lag.lag_ms(received_at, frame.ts)
+            yield book_snapshot(frame, self._generation, received_at, lag_ms)
+            yield from self._status(market_id, frame.status, "", received_at)
+        elif isinstance(frame, wire.Status):
+            yield from self._status(market_id, frame.status, frame.detail, received_at)
+        else:
+            yield resolution(market_id, frame, received_at)
+
+    def _status(self, market_id: MarketId, status: str, detail: str, at: BootNs) -> Iterator[StatusChanged]:
+        if self._statuses.get(market_id) != status:
+            self._statuses[market_id] = status
+            yield StatusChanged(market_id, MarketStatus(status), detail, at)
+
+    def _alive(self, frame: wire.Heartbeat, received_at: BootNs) -> Iterator[MarketAlive]:
+        for name, seq in frame.seqs.items():
+            market_id = self._markets.get(name)
+            if market_id is None or name not in self._seqs:
+                continue
+            if seq > self._seqs[name]:
+                self._seqs[name] = seq
+                self._wanted[name] = None
+            yield MarketAlive(
+                market_id=market_id,
+                generation=self._generation,
+                seq=seq,
+                exchange_ms=frame.ts,
+                received_at=received_at,
+            )
+
+    def _follow(self, name: str, seq: int) -> None:
+        """Notice a hole in a market's numbers, and ask for a snapshot; the book notices it by itself, too."""
+        last = self._seqs.get(name)
+        if last is None:
+            return
+        if seq > last:
+            self._seqs[name] = seq
+            if seq != last + 1:
+                self._wanted[name] = None
+
+    def _unreadable(self, frame: bytes, received_at: BootNs) -> Sequence[FeedEvent]:
+        try:
+            mentioned = _MENTIONED.decode(frame)
+        except UNREADABLE:
+            self.counts.failed += 1
+            return self._lost(None, received_at)
+        if mentioned.type is not None and mentioned.type not in _KNOWN_TYPES:
+            self.counts.unknown += 1
+            return ()
+        self.counts.failed += 1
+        return self._lost(mentioned.market_id, received_at)
+
+    def _lost(self, name: str | None, received_at: BootNs) -> Sequence[FeedEvent]:
+        names = [name] if name in self._markets and name is not None else list(self._markets)
+        self._wanted.update(dict.fromkeys(names))
+        return tuple(
+            BookLost(
+                market_id=self._markets[each],
+                generation=self._generation,
+                reason=NotReady.BAD_FRAME,
+                received_at=received_at,
+            )
+            for each in names
+        )
+
+
+class UserSession:
+    """`adapters.feed.FeedSession` for the private stream: orders and executions of one account."""
+
+    def __init__(self) -> None:
+        self.counts = SessionCounts()
+
+    def opening(self) -> Sequence[str]:
+        return ()
+
+    def heartbeat(self) -> HeartbeatPolicy:
+        return HEARTBEAT
+
+    def outgoing(self) -> Sequence[str]:
+        return ()
+
+    def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FillSeen | OrderUpdated]:
+        self.counts.frames += 1
+        try:
+            decoded = _USER_FRAMES.decode(frame)
+            if isinstance(decoded, wire.FillNews):
+                return (FillSeen(fill=fill_of(decoded), at=received_at),)
+            if isinstance(decoded, wire.OrderNews):
+                return (OrderUpdated(seen=order_seen_of(decoded), at=received_at),)
+        except (*UNREADABLE, *IMPOSSIBLE):
+            self.counts.failed += 1
+        return ()
+
+
+def book_snapshot(
+    frame: wire.Snapshot, generation: int, received_at: BootNs, lag_ms: int | None = None
+) -> BookSnapshot:
+    """Both outcomes as of one instant. Raises `MoneyError`."""
+    return BookSnapshot(
+        market_id=MarketId(frame.market_id),
+        generation=generation,
+        yes_bids=_levels(frame.yes.bids),
+        yes_asks=_levels(frame.yes.asks),
+        no_bids=_levels(frame.no.bids),
+        no_asks=_levels(frame.no.asks),
+        seq=frame.seq,
+        exchange_ms=frame.ts,
+        received_at=received_at,
+        lag_ms=lag_ms,
+    )
+
+
+def resolution(market_id: MarketId, frame: wire.Resolved, received_at: BootNs) -> MarketResolved:
+    yes_pays = parse_micros(frame.yes_pays)
+    winner = {MICRO: Outcome.YES, 0: Outcome.NO}.get(yes_pays)
+    return MarketResolved(market_id, winner, yes_pays, received_at)
+
+
+def fill_of(row: wire.FillNews) -> Fill:
+    """Raises `MoneyError` or `ValueError` where the row cannot be true."""
+    return Fill(
+        venue_trade_id=row.trade_id,
+        client_order_id=ClientOrderId(row.client_order_id),
+        venue_order_id=VenueOrderId(row.order_id),
+        size=parse_shares(row.size),
+        price=parse_price(row.price),
+        fee=MicroUsd(parse_micros(row.fee)),
+        state=FillState(row.state),
+        exchange_ms=row.ts,
+    )
+
+
+def order_seen_of(row: wire.OrderNews | wire.OrderAnswer) -> OrderSeen:
+    """Raises `MoneyError` or `KeyError` where the row cannot be true."""
+    return OrderSeen(
+        client_order_id=ClientOrderId(row.client_order_id),
+        venue_order_id=VenueOrderId(row.order_id),
+        status=_STATUSES[row.status],
+        filled=parse_shares(row.filled),
+        reason=row.reason,
+    )
+
+
+_STATUSES: Final = {"live": VenueOrderStatus.LIVE, "done": VenueOrderStatus.DONE}
+
+
+def _levels(rows: Sequence[wire.TextLevel]) -> Levels:
+    return tuple((int(parse_price(price)), int(parse_shares(size))) for price, size in rows)
+
+
+def _command(op: str, markets: dict[str, MarketId] | dict[str, None]) -> str:
+    return wire.encode(wire.Command(op, tuple(markets))).decode()
