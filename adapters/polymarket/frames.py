@@ -15,6 +15,9 @@ from models.money import MICRO, MoneyError, parse_micros, parse_price, parse_sha
 TABLE_MAX: Final = 65_536
 """Texts remembered per table. Prices have a few hundred, sizes are endless; a full table starts again from nothing."""
 
+DECIMALS_MAX: Final = 18
+"""Longest fraction that a size may have."""
+
 CONTROL_TEXTS: Final = frozenset({"PONG", "PING", "NO NEW ASSETS"})
 """Plain text frames that are not JSON (polymarket.md 3.2)."""
 
@@ -146,12 +149,18 @@ class PriceTable(dict[str, int]):
 
 
 class SizeTable(dict[str, int]):
-    """Size text -> micro-shares, zero or more. A text that is no such size raises `MoneyError`."""
+    """Size text -> micro-shares, zero or more, rounded down. A text that is no such size raises `MoneyError`.
+
+    Shares have six decimals on chain; more come from somebody's binary floats (`1.9300000000000002`, seen in a
+    recording of 2026-09-28). Rounding down never shows more depth than there is.
+    """
 
     def __missing__(self, text: str) -> int:
         if text[:1] == "-":  # "-0" is a number, but not one that a venue means
             raise MoneyError(f"negative size: {text[:40]!r}")
-        size = parse_shares(text)
+        whole, _, fraction = text.partition(".")
+        plain = 6 < len(fraction) <= DECIMALS_MAX and fraction.isascii() and fraction.isdigit()
+        size = parse_shares(f"{whole}.{fraction[:6]}" if plain else text)
         remember(self, text, size)
         return size
 

@@ -249,7 +249,7 @@ WRONG_PRICES = [
     "0.0000001",
     "+0.4",
 ]
-WRONG_SIZES = ["NaN", "1e3", "-1", "-0", "", "1_0", "１", "0.0000001", "9" * 40]
+WRONG_SIZES = ["NaN", "1e3", "-1", "-0", "", "1_0", "１", "0.1234567x", "0." + "1" * 19, "9" * 40]
 
 
 @pytest.mark.parametrize("price", WRONG_PRICES)
@@ -269,6 +269,21 @@ def test_a_size_that_is_no_size_loses_the_book(market: Market, size: str) -> Non
     (event,) = decode(FrameDecoder([market], 1), book(market, "11", bids=[{"price": "0.4", "size": size}]))
 
     assert isinstance(event, BookLost)
+
+
+@pytest.mark.parametrize(
+    ("size", "micros"),
+    [
+        ("1.9300000000000002", 1_930_000),
+        ("7.6899999999999995", 7_689_999),
+        ("0.0000009", 0),
+        ("655155.31", 655_155_310_000),
+    ],
+)
+def test_a_size_with_the_noise_of_floats_is_rounded_down(market: Market, size: str, micros: int) -> None:
+    (event,) = decode(FrameDecoder([market], 1), book(market, "11", bids=[{"price": "0.4", "size": size}]))
+
+    assert event.yes_bids == ((400_000, micros),)
 
 
 @pytest.mark.parametrize("timestamp", ["", "-5", "1e12", "12.5", "９９", "9" * 30])

@@ -1,0 +1,77 @@
+"""The venues by name. A third venue is one folder and one line here.
+
+The folder's `adapter` module fills `VenueModule`; it is imported when it is asked for, so that a bot on one venue loads
+nothing of the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, cast
+
+from adapters.feed import FeedSession
+from adapters.tape import TapeHeader
+from adapters.venue import MarketData
+from models.book import BookSnapshot
+from models.clock import BootNs, Clock
+from models.config_machine import VenueOptions
+from models.market import Market
+
+VENUES: Final[Mapping[str, str]] = {
+    "simulated": "adapters.simulated.adapter",
+    "polymarket": "adapters.polymarket.adapter",
+}
+
+
+class UnknownVenueError(ValueError):
+    """No venue of this program has that name."""
+
+
+class FrameCounts(Protocol):
+    """How much of what a session was given it could read. A frame counts at most once in each."""
+
+    unknown: int
+    """Frames with a kind of event that the session does not know."""
+    failed: int
+    """Frames that should have been readable and were not."""
+
+
+class TapeSession(FeedSession, Protocol):
+    """A feed session that says how its frames went."""
+
+    @property
+    def counts(self) -> FrameCounts: ...
+
+
+class VenueModule(Protocol):
+    """What a venue's `adapter` module offers besides its classes."""
+
+    def make_market_data(self, options: VenueOptions, clock: Clock, requests_per_second: int) -> MarketData:
+        """The public side. Opens nothing before its first read."""
+        ...
+
+    def tape_market(self, entry: Mapping[str, Any], recorded_ns: int) -> Market:
+        """The market in a tape's header. `recorded_ns`: wall time of the first event. Raises `ValueError`."""
+        ...
+
+    def tape_entry(self, market: Market) -> dict[str, Any]:
+        """The header's entry that `tape_market` reads back as the same market."""
+        ...
+
+    def tape_session(self, header: TapeHeader, markets: Sequence[Market], generation: int) -> TapeSession:
+        """The session that read one connection of the tape."""
+        ...
+
+    def tape_snapshots(
+        self, query: str, body: str, markets: Sequence[Market], generation: int, received_at: BootNs
+    ) -> list[BookSnapshot]:
+        """The books in a recorded REST answer, none where it holds none. Raises `VenueReadError`."""
+        ...
+
+
+def venue_module(name: str) -> VenueModule:
+    """Raises `UnknownVenueError`, which names those that exist."""
+    if name not in VENUES:
+        raise UnknownVenueError(f"no venue is called {name[:40]!r}; known: {', '.join(VENUES)}")
+    return cast("VenueModule", importlib.import_module(VENUES[name]))
