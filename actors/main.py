@@ -42,7 +42,7 @@ OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
     "why": ("adapters.operator.why_verb", "the whole story of an opportunity, set or order, recomputed"),
     "watch": ("adapters.operator.watch", "full-screen view of a running bot"),
     "check": ("adapters.operator.check_verb", "check the configuration and print what is in force"),
-    "replay": ("adapters.replay", "run a recorded tape through the decision, without a bot"),
+    "replay": ("adapters.operator.replay_verb", "run a recorded tape through the decision, without a bot"),
     "simulate": ("adapters.simulated.cli", "the simulated exchange as a server on this machine"),
 }
 """name -> (module with `add_arguments(parser)` and `run(options) -> exit code`, help)."""
