@@ -7,14 +7,18 @@ re-raised as ordinary exceptions because Pykka would otherwise call `stop_all()`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import pykka
-from pykka._envelope import Envelope
+
+from actors.inbox import LaneInbox
 
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
+
+logger = logging.getLogger(__name__)
 
 
 class Address(Protocol):
@@ -31,8 +35,8 @@ Crash = Callable[[str, BaseException], None]
 """(actor name, exception): trips the gate and records it. Must not raise."""
 
 
-class _Failed:
-    """Internal: makes Pykka's own loop run its failure path for an exception that a fast path caught."""
+class Failed:
+    """From a dispatcher: makes Pykka's own loop run its failure path for an exception that a fast path caught."""
 
     __slots__ = ("error",)
 
@@ -53,6 +57,7 @@ class BotActor(pykka.ThreadingActor):
         self.name = name
         self.dispatcher = dispatcher
         self.dropped = 0
+        """Messages that came after the stop, found a full inbox, or waited when the actor died."""
         self._on_crash = on_crash
         super().__init__()
         self.address: Address = dispatcher.address_of(self)
@@ -89,14 +94,22 @@ class BotActor(pykka.ThreadingActor):
 
     @final
     def on_stop(self) -> None:
-        self.stopping()
+        try:
+            self.stopping()
+        except BaseException as error:
+            self._crash(error)
+            raise ActorCrashedError(f"{self.name} could not stop in order") from error
 
     @final
     def on_receive(self, message: Any) -> Any:
-        if type(message) is _Failed:
+        if type(message) is Failed:
+            self._crash(message.error)
             raise ActorCrashedError(f"{self.name} failed") from message.error
         if message is PING:
             return self.name
+        if message is LAST:
+            self._stop()
+            return None
         try:
             self.receive(message)
         except BaseException as error:
@@ -104,14 +117,28 @@ class BotActor(pykka.ThreadingActor):
             raise ActorCrashedError(f"{self.name} failed on {type(message).__name__}") from error
         return None
 
-    def fail(self, error: BaseException) -> None:
-        """Let Pykka's own loop record the failure that a fast path has caught (`error` has not been reported yet)."""
-        self._crash(error)
-        self.actor_inbox.put(Envelope(_Failed(error)))
+    def _actor_loop_teardown(self) -> None:
+        if isinstance(self.actor_inbox, LaneInbox):
+            self.dropped += self.actor_inbox.close()
+        super()._actor_loop_teardown()
+
+    def retire(self) -> None:
+        """From now on a fast path's messages are counted and nothing else; the dispatcher calls it after the stop."""
+        self.receive = self._drop  # type: ignore[method-assign]
+
+    def _drop(self, message: Any) -> None:  # noqa: ARG002  # in the place of `receive`
+        self.dropped += 1
 
     def _crash(self, error: BaseException) -> None:
-        self._on_crash(self.name, error)
+        try:
+            self._on_crash(self.name, error)
+        except BaseException:
+            # The actor has to die all the same, and the thread that runs it, and many others, must not.
+            logger.critical("the fuse failed while %s was failing", self.name, exc_info=True)
 
 
 PING = "ping"
 """Asked of every actor at start: the answer proves that it runs."""
+
+LAST = "last"
+"""Told by `stop_actor`: stop after everything that was queued before (Pykka's own stop message overtakes)."""

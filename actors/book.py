@@ -7,7 +7,7 @@ Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookNews, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -40,6 +40,9 @@ from models.messages import (
 
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
+
+
+CHANGED: Final = Effect.CHANGED
 
 
 class BookActor(BotActor):
@@ -78,7 +81,7 @@ class BookActor(BotActor):
         kind = type(message)
         if kind is BookUpdate:
             effect = self._book.update(message)
-            if effect is Effect.CHANGED:
+            if effect is CHANGED:
                 self._publish()
             else:
                 self._after(effect)

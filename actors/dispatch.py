@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pykka import ActorDeadError
 from pykka._envelope import Envelope
 
+from actors.base import LAST, Failed
 from actors.inbox import IdleError, InboxFullError, LaneInbox
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
 HOT_BOUND: Final = 20_000
 """Messages in the run queue above which a feed waits for the drainer instead of adding more."""
+FEED_QUOTA: Final = 20_000
+"""Messages that a feed handles before the relief thread takes over: its own socket wants reading too."""
 TELLER_QUOTA: Final = 256
 """Messages that a teller which is no feed handles before the relief thread takes over."""
+NO_QUOTA: Final = 1 << 62
 POOL_TURN: Final = 64
 """Messages an actor may handle in one turn of a pool thread."""
 INBOX_BOUND: Final = 100_000
@@ -135,14 +139,16 @@ class HotDispatcher:
         self.drain_as_teller()
 
     def post_all(self, messages: Iterable[tuple[BotActor, object]]) -> None:
-        """Called by a feed thread with everything one frame brought; returns when all of it has been handled.
+        """Called by a feed thread with everything one frame brought; returns when all of it has been handled, unless
+        other threads kept the queue full (`FEED_QUOTA`).
 
         Where another thread is draining, the feed leaves the work to it, but waits for its turn once `HOT_BOUND`
         messages are queued: that is the backpressure that reaches the venue's socket.
         """
-        self.queue.extend(messages)
-        if self._drainer.acquire(blocking=len(self.queue) > HOT_BOUND):
-            self._drain(None)
+        queue = self.queue
+        queue.extend(messages)
+        if self._drainer.acquire(len(queue) > HOT_BOUND):
+            self._drain(FEED_QUOTA)
 
     def drain_as_teller(self) -> None:
         """Handle what is queued, if nobody else does, up to the quota."""
@@ -162,77 +168,64 @@ class HotDispatcher:
             self._relief_wanted.wait()
             self._relief_wanted.clear()
             if self.queue and self._drainer.acquire():
-                self._drain(None)
+                self._drain(NO_QUOTA)
 
-    def _drain(self, quota: int | None) -> None:
-        """Run the queue dry (or up to `quota`). The caller holds the drainer lock; it is released here.
+    def _drain(self, quota: int) -> None:
+        """Run the queue dry, or `quota` messages. The caller holds the drainer lock; it is released here.
 
         After the lock is given up the queue is looked at once more: a message that came in between the last look and
         the release found `draining` set and was left to us.
         """
         queue, progress = self.queue, self.progress
+        handled = progress.handled
+        until = handled + quota
         while True:
             self.draining = True
             try:
-                handled = self._run(queue, progress, quota)
+                while queue and handled < until:
+                    actor, message = queue.popleft()
+                    progress.current = actor.name
+                    if type(message) is Envelope:
+                        self._slow(actor, message)
+                    else:
+                        try:
+                            actor.receive(message)
+                        # The thread edge of every hot actor. Its failure is run here and now: it handles nothing more.
+                        except BaseException as error:  # noqa: BLE001
+                            self._slow(actor, Envelope(Failed(error)))
+                    progress.handled = handled = handled + 1
             finally:
                 self.draining = False
                 progress.current = None
                 self._drainer.release()
             if not queue:
                 return
-            if quota is not None:
-                quota -= handled
-                if quota <= 0:
-                    self._relief_wanted.set()
-                    return
+            if handled >= until:
+                self._relief_wanted.set()
+                return
             if not self._drainer.acquire(blocking=False):
                 return
+            until += progress.handled - handled
+            handled = progress.handled
 
-    def _run(self, queue: deque[tuple[BotActor, object]], progress: Progress, quota: int | None) -> int:
-        handled = 0
-        while queue:
-            actor, message = queue.popleft()
-            progress.current = actor.name
-            if type(message) is Envelope or message is _SETUP or actor.actor_stopped.is_set():
-                self._slow(actor, message)
-            else:
-                try:
-                    actor.receive(message)
-                # The thread edge of every hot actor: the fuse first, then Pykka's failure path.
-                except BaseException as error:  # noqa: BLE001
-                    actor.fail(error)
-            handled += 1
-            progress.handled += 1
-            if quota is not None and handled >= quota:
-                break
-        return handled
-
-    def _slow(self, actor: BotActor, message: object) -> None:
-        """Pykka's own code: set-up, stop, ask, failure; and messages to an actor that has stopped, which are
-        counted.
-        """
+    def _slow(self, actor: BotActor, envelope: Envelope[Any]) -> None:
+        """Pykka's own code: set-up, stop, ask, failure."""
         inbox: _HotInbox = actor.actor_inbox  # type: ignore[assignment]
-        if message is _SETUP:
+        if envelope is _SETUP:
             actor._actor_loop_setup()  # noqa: SLF001  # Pykka's hook for implementors of actor types
-            return
-        if type(message) is Envelope:
-            inbox.slow.append(message)
         else:
-            actor.dropped += 1
-        if actor.actor_stopped.is_set():
-            actor._actor_loop_teardown()  # noqa: SLF001
-            self._actors.pop(actor.actor_urn, None)
-            return
+            inbox.slow.append(envelope)
         try:
             actor._actor_loop_running()  # noqa: SLF001
         except IdleError:
             return
+        # It has stopped, now or earlier. Questions that are still queued are answered here too, when their turn comes.
         actor._actor_loop_teardown()  # noqa: SLF001
+        actor.retire()
         self._actors.pop(actor.actor_urn, None)
 
 
-_SETUP = object()
+_SETUP: Final[Envelope[Any]] = Envelope(None)
 
 
 # -- own and pool
@@ -256,7 +249,7 @@ class InboxAddress:
             return
         try:
             actor.actor_inbox.put(Envelope(message))
-        except InboxFullError:
+        except (InboxFullError, ActorDeadError):
             actor.dropped += 1
             return
         if self._after is not None:
@@ -387,17 +380,15 @@ class _PoolInbox(LaneInbox):
 
 
 def stop_actor(actor: BotActor, timeout_s: float) -> bool:
-    """Ask one actor to stop after what is already queued (urgent lane first) and wait. False where it did not in
-    time.
+    """Tell one actor to stop after what is already queued, and wait. False where it has not done so in time.
+
+    Pykka's own stop message overtakes what waits in an inbox with lanes, so it is used only where the ordinary lane is
+    full.
     """
     try:
-        actor.actor_ref.tell(_stop_message())
+        actor.actor_ref.tell(LAST)
     except ActorDeadError:
         return True
+    except InboxFullError:
+        actor.stop()
     return actor.actor_stopped.wait(timeout_s)
-
-
-def _stop_message() -> object:
-    from pykka.messages import _ActorStop  # Pykka's own stop message; `stop()` would block without a deadline
-
-    return _ActorStop()

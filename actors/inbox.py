@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pykka import ActorDeadError
 from pykka.messages import _ActorStop
 
 if TYPE_CHECKING:
@@ -43,18 +44,25 @@ class LaneInbox:
         self._changed = threading.Condition()
         self._urgent: deque[Envelope[Any]] = deque()
         self._ordinary: deque[Envelope[Any]] = deque()
+        self._closed = False
 
     def put(self, envelope: Envelope[Any], /) -> None:
+        """Raises `InboxFullError` or, once the actor has stopped, `ActorDeadError`."""
         message = envelope.message
         with self._changed:
+            if self._closed:
+                raise ActorDeadError("the actor has stopped")
             if isinstance(message, _ActorStop) or getattr(message, "urgent", False):
                 self._urgent.append(envelope)
-            elif len(self._ordinary) >= self._bound:
-                self._on_full()
-                raise InboxFullError(f"inbox holds {self._bound} messages")
-            else:
+                self._changed.notify()
+                return
+            if len(self._ordinary) < self._bound:
                 self._ordinary.append(envelope)
-            self._changed.notify()
+                self._changed.notify()
+                return
+        # Outside the lock: what it calls may take its time, and the receiver must not wait for it.
+        self._on_full()
+        raise InboxFullError(f"inbox holds {self._bound} messages")
 
     def get(self) -> Envelope[Any]:
         with self._changed:
@@ -66,6 +74,13 @@ class LaneInbox:
                 if not self._waits:
                     raise IdleError
                 self._changed.wait()
+
+    def close(self) -> int:
+        """Take nothing more. Returns how many messages wait that nobody expects an answer to: they are lost."""
+        with self._changed:
+            self._closed = True
+            waiting = (*self._urgent, *self._ordinary)
+            return sum(e.reply_to is None and not isinstance(e.message, _ActorStop) for e in waiting)
 
     def empty(self) -> bool:
         return not (self._urgent or self._ordinary)
