@@ -124,8 +124,18 @@ def _protect(record: UnderWay, attempt: Attempt, turn: Turn) -> PartialFillProte
         State.FAILED: "sold back",
     }
 )
-def mend(record: Mending, _event: Proceed, turn: Turn) -> Record | None:
-    """Work on the surplus, one question or one order at a time, and never while anything is unknown."""
+def mend(record: PartialFillProtect, _event: Proceed, turn: Turn) -> Record | None:
+    """Work on the surplus, one question or one round of orders at a time, and never while anything is unknown."""
+    return _mend(record, turn)
+
+
+@leads_to({State.SUCCESS: "completed after all", State.FAILED: "sold back after all"})
+def mend_slowly(record: Exposed, _event: Proceed, turn: Turn) -> Record | None:
+    """The same on the slow cadence, for as long as it takes; unknowns are waited for right here."""
+    return _mend(record, turn)
+
+
+def _mend(record: Mending, turn: Turn) -> Record | None:
     attempt = record.attempt
     if attempt.in_phase(Phase.UNKNOWN):
         return turn.enter(InDoubt, record, attempt) if isinstance(record, PartialFillProtect) else None

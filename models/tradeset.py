@@ -106,7 +106,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Event]], Rule]] = {
     (WAITING, Proceed): set_steps.judge,
     (DOUBT, Proceed): set_steps.judge,
     (PROTECT, Proceed): set_steps.mend,
-    (EXPOSED, Proceed): set_steps.mend,
+    (EXPOSED, Proceed): set_steps.mend_slowly,
     (SUCCESS, Proceed): set_steps.close_success,
     (FAILED, Proceed): set_steps.close_failed,
     (COOLDOWN, Proceed): set_steps.reopen,
