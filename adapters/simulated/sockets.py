@@ -81,6 +81,11 @@ class SocketPeer:
                 self._queued += len(frames)
             self._changed.notify()
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for the writer; a sender that must not lose its reader paces itself by it."""
+        return self._queued
+
     def close(self, code: int) -> None:
         with self._changed:
             if self._closing is None:

@@ -1,0 +1,327 @@
+"""The simulated exchange's private side of the port: orders, probes, holdings, merging, and the private stream.
+
+An order is refused only where the exchange has proved that it does not exist: a code of `DEFINITE` in a readable body.
+`duplicate` is not one of them (the first order of that id may well be alive), and neither is anything that is not JSON.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from adapters.feed import FeedSession
+from adapters.http_calls import AnswerLostError, GateClosedError, GatedSession, HttpAnswer, NotSentError
+from adapters.simulated import signing, wire
+from adapters.simulated.adapter import CAPABILITIES, REST_URL, USER_WS_URL
+from adapters.simulated.catalog import VENUE
+from adapters.simulated.session import UNREADABLE, UserSession, fill_of, order_seen_of
+from adapters.venue import Endpoint, GateEntry, Position, VenueReadError, VenueReadRefusedError
+from models.clock import MS, Clock
+from models.config_machine import VenueOptions
+from models.market import MarketId, Outcome
+from models.money import MicroShares, MicroUsd, MoneyError, parse_micros, parse_shares, text
+from models.orders import (
+    Accepted,
+    CancelAnswer,
+    CancelResult,
+    ClientOrderId,
+    CommittedIntent,
+    Fill,
+    OrderIntent,
+    OrderNotFound,
+    OrderSeen,
+    OutcomeUnknown,
+    ProbeAnswer,
+    ProbeFailed,
+    Refused,
+    SubmitAnswer,
+    VenueOrderId,
+    VenueOrderStatus,
+)
+
+DEFINITE: Final = frozenset(
+    {
+        "unknown_market",
+        "market_paused",
+        "market_closed",
+        "market_resolved",
+        "post_only",
+        "restarting",
+        "price_range",
+        "off_tick",
+        "off_lot",
+        "below_min_size",
+        "below_min_notional",
+        "insufficient_balance",
+        "insufficient_position",
+        "self_cross",
+        "rate_limited",
+        "risk",
+        "malformed",
+        "unknown_key",
+        "missing_timestamp",
+        "stale_timestamp",
+        "bad_signature",
+    }
+)
+"""Error codes that prove that nothing was accepted."""
+
+_GONE: Final = frozenset({"already_done", "unknown_order"})
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+Row = TypeVar("Row")
+Value = TypeVar("Value")
+
+
+class MissingKeysError(ValueError):
+    """No API key or secret is set for the simulated exchange."""
+
+
+class _ErrorAnswer(msgspec.Struct, frozen=True):
+    error: wire.ErrorBody
+    client_order_id: str | None = None
+
+
+class SimulatedOrders:
+    """`adapters.venue.Orders` for the simulated exchange. Any thread; each has its own keep-alive connection."""
+
+    name = VENUE
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self, options: VenueOptions, api_key: str, api_secret: str, clock: Clock, *, total_s: float = 5.0
+    ) -> None:
+        self._rest_url = (options.rest_url or REST_URL).rstrip("/")
+        self._user_ws_url = options.user_ws_url or USER_WS_URL
+        self._api_key = api_key
+        self._api_secret = api_secret
+        self._clock = clock
+        self._total_s = total_s
+        self._sessions = threading.local()
+
+    def __repr__(self) -> str:
+        return f"SimulatedOrders({self._rest_url})"
+
+    # -- orders
+
+    def prepare(self, intent: OrderIntent) -> object:
+        """The order as it will be sent. The exchange signs requests, not orders, so this costs nothing later."""
+        return wire.OrderBody(
+            intent.client_order_id,
+            intent.market_id,
+            intent.outcome.value,
+            intent.action.value,
+            text(intent.limit_price),
+            text(intent.size, 0),
+            intent.time_in_force.value,
+        )
+
+    def place_order(self, committed: CommittedIntent, prepared: object, gate: GateEntry) -> SubmitAnswer:
+        client_order_id = committed.intent.client_order_id
+        assert isinstance(prepared, wire.OrderBody)
+        try:
+            answer = self._call("POST", "/orders", wire.encode(prepared), gate)
+        except (NotSentError, AnswerLostError) as error:
+            return _without_answer(client_order_id, error)
+        return _submit_answer(client_order_id, answer)
+
+    def place_orders(
+        self, committed: Sequence[CommittedIntent], prepared: Sequence[object], gate: GateEntry
+    ) -> list[SubmitAnswer]:
+        ids = [each.intent.client_order_id for each in committed]
+        body = wire.BatchBody(tuple(order for order in prepared if isinstance(order, wire.OrderBody)))
+        assert len(body.orders) == len(ids) <= CAPABILITIES.batch_max
+        try:
+            answer = self._call("POST", "/orders/batch", wire.encode(body), gate)
+        except (NotSentError, AnswerLostError) as error:
+            return [_without_answer(client_order_id, error) for client_order_id in ids]
+        if answer.status != 200:
+            return [_submit_answer(client_order_id, answer) for client_order_id in ids]
+        try:
+            results = msgspec.json.decode(answer.body, type=wire.BatchAnswer).results
+        except UNREADABLE:
+            results = ()
+        if [row.client_order_id for row in results] != ids:
+            return [OutcomeUnknown(client_order_id=i, why="the batch's answer could not be read") for i in ids]
+        return [_judged(client_order_id, row) for client_order_id, row in zip(ids, results, strict=True)]
+
+    def cancel_order(self, intent: OrderIntent, venue_order_id: VenueOrderId | None) -> CancelAnswer:  # noqa: ARG002  the exchange knows our own id
+        client_order_id = intent.client_order_id
+        try:
+            answer = self._call("DELETE", f"/orders/{quote(client_order_id, safe='')}")
+            row = msgspec.json.decode(answer.body, type=wire.OrderAnswer)
+        except (NotSentError, AnswerLostError) as error:
+            return CancelAnswer(client_order_id=client_order_id, result=CancelResult.UNKNOWN, text=str(error))
+        except UNREADABLE:
+            return CancelAnswer(client_order_id=client_order_id, result=CancelResult.UNKNOWN, text="unreadable answer")
+        if row.error is None and row.client_order_id == client_order_id and row.status == VenueOrderStatus.DONE:
+            return CancelAnswer(client_order_id=client_order_id, result=CancelResult.CANCELLED)
+        if row.error is not None and row.error.code in _GONE:
+            return CancelAnswer(client_order_id=client_order_id, result=CancelResult.GONE, text=row.error.text)
+        why = "unexpected answer" if row.error is None else row.error.code
+        return CancelAnswer(client_order_id=client_order_id, result=CancelResult.UNKNOWN, text=why)
+
+    # -- reads
+
+    def get_order_status(self, intent: OrderIntent, venue_order_id: VenueOrderId | None) -> ProbeAnswer:  # noqa: ARG002  the exchange knows our own id
+        client_order_id = intent.client_order_id
+        try:
+            answer = self._call("GET", f"/orders/{quote(client_order_id, safe='')}")
+            if answer.status == 404 and _error_code(answer) == "unknown_order":
+                return OrderNotFound(client_order_id=client_order_id, source="orders")
+            seen = order_seen_of(_read(answer, wire.OrderAnswer))
+        except (NotSentError, AnswerLostError, VenueReadError, VenueReadRefusedError) as error:
+            return ProbeFailed(client_order_id=client_order_id, why=str(error))
+        except (KeyError, ValueError):
+            return ProbeFailed(client_order_id=client_order_id, why="the order's state could not be read")
+        if seen.client_order_id != client_order_id:
+            return ProbeFailed(client_order_id=client_order_id, why="the answer is about another order")
+        return seen
+
+    def open_orders(self) -> list[OrderSeen]:
+        rows = self._get("/orders", wire.OrderList).orders
+        return _all(order_seen_of, rows)
+
+    def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
+        query = {"since_ms": str(since_ms)}
+        if intent is not None:
+            query["client_order_id"] = intent.client_order_id
+        return _all(fill_of, self._get(f"/fills?{urlencode(query)}", wire.FillList).fills)
+
+    def positions(self) -> list[Position]:
+        return _all(_position, self._get("/positions", wire.PositionList).positions)
+
+    def balances(self) -> MicroUsd:
+        return _all(_available, [self._get("/balance", wire.BalanceBody)])[0]
+
+    def merge(self, market_id: MarketId, size: MicroShares) -> MicroUsd:
+        body = wire.encode(wire.MergeBody(market_id, text(size, 0)))
+        try:
+            answer = self._call("POST", "/merge", body)
+        except NotSentError as error:
+            raise VenueReadRefusedError(f"merge: {error}") from None
+        except AnswerLostError as error:
+            raise VenueReadError(f"merge: {error}") from None
+        return _all(_cash, [_read(answer, wire.MergeAnswer)])[0]
+
+    def listen_fills_ws(self) -> tuple[Endpoint, Callable[[int], FeedSession]]:
+        headers = self._signed("GET", wire.USER_PATH, b"")
+        return Endpoint(url=self._user_ws_url, headers=headers), lambda _generation: UserSession()
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        session: GatedSession | None = getattr(self._sessions, "own", None)
+        if session is not None:
+            session.close()
+
+    # -- inside
+
+    def _call(self, method: str, path: str, body: bytes = b"", gate: GateEntry | None = None) -> HttpAnswer:
+        session: GatedSession | None = getattr(self._sessions, "own", None)
+        if session is None:
+            session = self._sessions.own = GatedSession(total_s=self._total_s)
+        headers = self._signed(method, path, body)
+        if body:
+            headers["Content-Type"] = "application/json"
+        return session.call(method, self._rest_url + path, headers=headers, body=body, gate=gate)
+
+    def _get(self, path: str, kind: type[Body]) -> Body:
+        try:
+            return _read(self._call("GET", path), kind)
+        except (NotSentError, AnswerLostError) as error:
+            raise VenueReadError(f"{path.partition('?')[0]}: {error}") from None
+
+    def _signed(self, method: str, path: str, body: bytes) -> dict[str, str]:
+        now_ms = self._clock.wall_ns() // MS
+        return signing.signed_headers(self._api_key, self._api_secret, now_ms, method, path, body)
+
+
+def make_orders(options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> SimulatedOrders:
+    """Raises `MissingKeysError`. `secrets` holds API_KEY and API_SECRET."""
+    if not secrets.get("API_KEY") or not secrets.get("API_SECRET"):
+        raise MissingKeysError("the simulated exchange needs DUTCHBOOK_SIMULATED_API_KEY and _API_SECRET")
+    return SimulatedOrders(options, secrets["API_KEY"], secrets["API_SECRET"], clock)
+
+
+def _without_answer(client_order_id: ClientOrderId, error: NotSentError | AnswerLostError) -> SubmitAnswer:
+    if isinstance(error, AnswerLostError):
+        return OutcomeUnknown(client_order_id=client_order_id, why=str(error))
+    code = "gate_closed" if isinstance(error, GateClosedError) else "not_sent"
+    return Refused(client_order_id=client_order_id, code=code, text=str(error), by_venue=False)
+
+
+def _submit_answer(client_order_id: ClientOrderId, answer: HttpAnswer) -> SubmitAnswer:
+    """What the answer to one order proves. An error must be readable JSON in a 4xx or 503 to be a refusal."""
+    try:
+        if answer.status == 200:
+            return _judged(client_order_id, msgspec.json.decode(answer.body, type=wire.OrderAnswer))
+        said = msgspec.json.decode(answer.body, type=_ErrorAnswer)
+    except UNREADABLE:
+        return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status}, unreadable")
+    definite = 400 <= answer.status < 500 or answer.status == 503
+    if definite and said.error.code in DEFINITE and said.client_order_id in (None, client_order_id):
+        return Refused(client_order_id=client_order_id, code=said.error.code, text=said.error.text)
+    return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status} {said.error.code[:40]}")
+
+
+def _judged(client_order_id: ClientOrderId, row: wire.OrderAnswer) -> SubmitAnswer:
+    """One order's own row in a 200 answer."""
+    if row.error is not None:
+        if row.error.code in DEFINITE and row.client_order_id == client_order_id:
+            return Refused(client_order_id=client_order_id, code=row.error.code, text=row.error.text)
+        return OutcomeUnknown(client_order_id=client_order_id, why=row.error.code[:40])
+    try:
+        seen = order_seen_of(row)
+    except (KeyError, ValueError):
+        return OutcomeUnknown(client_order_id=client_order_id, why="the order's state could not be read")
+    if seen.client_order_id != client_order_id or not seen.venue_order_id:
+        return OutcomeUnknown(client_order_id=client_order_id, why="the answer is about another order")
+    return Accepted(
+        client_order_id=client_order_id,
+        venue_order_id=seen.venue_order_id,
+        filled=seen.filled,
+        done=seen.status is VenueOrderStatus.DONE,
+    )
+
+
+def _error_code(answer: HttpAnswer) -> str:
+    try:
+        return msgspec.json.decode(answer.body, type=_ErrorAnswer).error.code
+    except UNREADABLE:
+        return ""
+
+
+def _read(answer: HttpAnswer, kind: type[Body]) -> Body:
+    """The body of a 200 answer. Raises `VenueReadError` or `VenueReadRefusedError`."""
+    if answer.status != 200:
+        code = _error_code(answer)
+        if 400 <= answer.status < 500 and answer.status != 429 and code:
+            raise VenueReadRefusedError(f"HTTP {answer.status} {code[:40]}")
+        raise VenueReadError(f"HTTP {answer.status} {code[:40]}".strip())
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except UNREADABLE:
+        raise VenueReadError("the answer could not be read") from None
+
+
+def _all(convert: Callable[[Row], Value], rows: Iterable[Row]) -> list[Value]:
+    try:
+        return [convert(row) for row in rows]
+    except (KeyError, MoneyError, ValueError):
+        raise VenueReadError("the answer holds something that cannot be") from None
+
+
+def _position(row: wire.PositionBody) -> Position:
+    return Position(market_id=MarketId(row.market_id), outcome=Outcome(row.outcome), size=parse_shares(row.size))
+
+
+def _available(body: wire.BalanceBody) -> MicroUsd:
+    return MicroUsd(parse_micros(body.available))
+
+
+def _cash(body: wire.MergeAnswer) -> MicroUsd:
+    return MicroUsd(parse_micros(body.cash))
