@@ -136,6 +136,11 @@ class Call:
 class UsageProblem(Exception):  # noqa: N818  an answer to the operator, not a fault
     """The words do not fit. The text says what was wrong, in the operator's terms; exit code 2."""
 
+    def __init__(self, text: str, *, usage: bool = True) -> None:
+        super().__init__(text)
+        self.usage = usage
+        """Whether the command's usage helps; it does not where only a name is not known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
@@ -216,7 +221,7 @@ def dispatch(commands: Commands, words: Sequence[str], caller: Caller) -> Reply:
     try:
         return command.run(parse(command, words[1:], caller))
     except UsageProblem as problem:
-        return wrong(str(problem), f"usage: {command.usage()}")
+        return wrong(str(problem), *([f"usage: {command.usage()}"] if problem.usage else []))
     except LedgerUnreadableError as problem:
         return wrong(f"the ledger could not be read: {problem}", exit_code=EXIT_UNEXPECTED)
 

@@ -1,8 +1,10 @@
 """The bot's end of the control socket: a UNIX socket of mode 0600 in a directory of 0700, and no TCP port at all.
 
-One thread takes connections apart and carries out `halt` itself, before anything else, so that between the arrival of a
-halt and the latch there is no queue and no other verb. Everything else goes to two small workers (one for what is
-quick, one for what reads the ledger) whose queues are bounded: who comes when they are full is told so.
+A halt must reach the latch while other threads keep the interpreter busy, and every system call in between is a chance
+to lose it to them for a whole switch interval. So the door's thread does nothing but accept, look once at what has
+come, and trip: two calls, no queue, no other verb. Whatever is not a complete halt goes on to the thread that takes
+connections apart, and from there to two small workers (one for what is quick, one for what reads the ledger) whose
+queues are bounded: who comes when they are full is told so.
 
 A connection lives for one request. It has a deadline in every state, its request is capped, and when the ninth one
 comes the oldest that is not being worked on is dropped: no client, slow or hostile, keeps the operator's own from being
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import errno
 import logging
 import os
 import queue
@@ -23,7 +24,7 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -66,29 +67,42 @@ class ControlSocketError(Exception):
 
 
 class _State(enum.Enum):
-    READING = READ_S
-    WORKING = WORK_S
-    WRITING = WRITE_S
+    READING = enum.auto()
+    WORKING = enum.auto()
+    WRITING = enum.auto()
 
 
 class _Connection:
-    """One client: its socket and how far it has come. Belongs to the server's thread."""
+    """One client: its socket and how far it has come. Made by the door, then the server's thread's alone."""
 
-    def __init__(self, peer: socket.socket) -> None:
+    def __init__(self, peer: socket.socket, patience: Mapping[_State, float]) -> None:
         self.peer = peer
         self.received = bytearray()
         self.answer = memoryview(b"")
+        self.halted: bytes | None = None
+        """The answer to a halt that the door has carried out."""
+        self._patience = patience
         self.enter(_State.READING)
 
     def enter(self, state: _State) -> None:
         self.state = state
-        self.deadline = time.monotonic() + state.value
+        self.deadline = time.monotonic() + self._patience[state]
 
 
 class ControlServer:
     """Serves `commands` of `face` on `path` between `start()` and `stop()`."""
 
-    def __init__(self, path: Path, face: BotFace, commands: Commands) -> None:
+    def __init__(
+        self,
+        path: Path,
+        face: BotFace,
+        commands: Commands,
+        *,
+        read_s: float = READ_S,
+        work_s: float = WORK_S,
+        write_s: float = WRITE_S,
+    ) -> None:
+        self._patience = {_State.READING: read_s, _State.WORKING: work_s, _State.WRITING: write_s}
         self._path = path
         self._face = face
         self._commands = commands
@@ -103,6 +117,8 @@ class ControlServer:
         self._woken.setblocking(False)
         self._quick = _Worker("control-quick", self._work, self._finish)
         self._slow = _Worker("control-slow", self._work, self._finish)
+        self._arrived: queue.SimpleQueue[_Connection] = queue.SimpleQueue()
+        self._door = threading.Thread(target=self._open_door, name="control-door", daemon=True)
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def start(self) -> None:
@@ -111,21 +127,22 @@ class ControlServer:
             self._listener = self._bind()
         except OSError as error:
             raise ControlSocketError(f"{self._path}: {error.strerror or error}") from None
-        self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._quick.start()
         self._slow.start()
         self._thread.start()
+        self._door.start()
 
     def stop(self) -> None:
         """Close every connection and remove the socket's file. Twice is once."""
         if self._stopping.is_set():
             return
         self._stopping.set()
-        self._wake()
         if self._thread.ident is None:
             self._close()
         else:
+            self._close_door()
+            self._wake()
             self._thread.join(STOP_S)
         self._quick.stop()
         self._slow.stop()
@@ -133,6 +150,11 @@ class ControlServer:
             found = self._path.lstat()
             if (found.st_dev, found.st_ino) == self._identity:
                 self._path.unlink()
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected now."""
+        return len(self._connections)
 
     # -- the listening socket -------------------------------------------------------------------------------------
 
@@ -146,7 +168,6 @@ class ControlServer:
                 listener.bind(address)
             self._path.chmod(0o600)  # nobody can connect before listen()
             listener.listen(CONNECTIONS_MAX)
-            listener.setblocking(False)
         except OSError:
             listener.close()
             raise
@@ -173,6 +194,46 @@ class ControlServer:
                 pass
         raise ControlSocketError(f"another bot answers on {self._path}")
 
+    # -- the door -------------------------------------------------------------------------------------------------
+
+    def _open_door(self) -> None:
+        assert self._listener is not None
+        while not self._stopping.is_set():
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:  # out of descriptors, or the end
+                self._stopping.wait(0.05)
+                continue
+            try:
+                self._let_in(peer)
+            except Exception:  # thread edge: one odd client must not close the door
+                logger.exception("a client of the control socket was dropped")
+                peer.close()
+
+    def _let_in(self, peer: socket.socket) -> None:
+        """Trip at once if a complete halt has come already, which it has when the machine is busy."""
+        if not _is_ours(peer):
+            peer.close()
+            return
+        connection = _Connection(peer, self._patience)
+        with contextlib.suppress(BlockingIOError):
+            connection.received += peer.recv(REQUEST_LIMIT, socket.MSG_DONTWAIT)
+            line, newline, _ = connection.received.partition(b"\n")
+            if newline and b"halt" in line:
+                with contextlib.suppress(WireError):
+                    request = decode_request(bytes(line))
+                    connection.halted = self._work(request) if request.verb == "halt" else None
+        peer.setblocking(False)
+        self._arrived.put(connection)
+        self._wake()
+
+    def _close_door(self) -> None:
+        """`shutdown` wakes the thread that waits in `accept`."""
+        assert self._listener is not None
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._door.join(STOP_S)
+
     # -- the thread -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -197,9 +258,10 @@ class ControlServer:
         now = time.monotonic()
         nearest = min((c.deadline for c in self._connections), default=now + 60)
         for key, _ in self._selector.select(max(0.0, nearest - now)):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj is self._woken:
+            if key.fileobj is self._woken:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(4096)
+                self._take_arrivals()
                 self._take_answers()
             elif key.data not in self._connections:
                 continue  # dropped earlier in this turn to make room
@@ -211,27 +273,17 @@ class ControlServer:
         for connection in [c for c in self._connections if c.deadline <= now]:
             self._drop(connection)
 
-    def _accept(self) -> None:
-        assert self._listener is not None
-        try:
-            peer, _ = self._listener.accept()
-        except BlockingIOError:
-            return
-        except OSError as error:
-            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}:
+    def _take_arrivals(self) -> None:
+        while not self._arrived.empty():
+            connection = self._arrived.get()
+            if len(self._connections) >= CONNECTIONS_MAX:
                 self._make_room()
-                self._stopping.wait(0.05)
-            return
-        if len(self._connections) >= CONNECTIONS_MAX:
-            self._make_room()
-        peer.setblocking(False)
-        if not _is_ours(peer):
-            peer.close()
-            return
-        connection = _Connection(peer)
-        self._connections.append(connection)
-        self._selector.register(peer, selectors.EVENT_READ, connection)
-        self._read(connection)  # the request is usually there already: one wake-up less before a halt
+            self._connections.append(connection)
+            self._selector.register(connection.peer, selectors.EVENT_READ, connection)
+            if connection.halted is not None:
+                self._reply(connection, connection.halted)
+            elif connection.received:
+                self._advance(connection, ended=False)
 
     def _make_room(self) -> None:
         idle = next((c for c in self._connections if c.state is not _State.WORKING), None)
@@ -247,10 +299,14 @@ class ControlServer:
             self._drop(connection)
             return
         connection.received += part
+        self._advance(connection, ended=not part)
+
+    def _advance(self, connection: _Connection, *, ended: bool) -> None:
+        """Go on with what has been received; `ended`: nothing more will come."""
         line, newline, _ = connection.received.partition(b"\n")
-        if newline or (not part and line):
+        if newline or (ended and line):
             self._take_request(connection, bytes(line))
-        elif not part:
+        elif ended:
             self._drop(connection)
         elif len(connection.received) > REQUEST_LIMIT:
             self._reply(connection, encode_answer(wrong("the request is too long"), as_json=False))
@@ -292,8 +348,6 @@ class ControlServer:
         self._wake()
 
     def _take_answers(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._woken.recv(4096)
         while not self._done.empty():
             connection, answer = self._done.get()
             if connection in self._connections:

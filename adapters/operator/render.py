@@ -18,10 +18,9 @@ from adapters.operator.tables import (
     fit_middle,
     fixed,
     pad,
-    span,
     stopwatch,
 )
-from models.clock import BootNs
+from models.clock import SECOND, BootNs
 from models.status import STALE_NS, EventKind, EventLine, FeedState, FeedStatus, StatusSnapshot
 
 Fragment = tuple[str, str]
@@ -77,7 +76,7 @@ def event_fragments(line: EventLine, width: int = 0) -> Fragments:
     ]
     body = line.text
     if line.times > 1:
-        body += f"   (×{line.times} in {span(SCREEN_FOLD_NS)})" if line.fold else f"   (×{line.times})"
+        body += f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
     if line.subject:
         body = f"{subject} {body}"
     if width:

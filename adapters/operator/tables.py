@@ -27,7 +27,7 @@ LINE_LIMIT: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. Where the table is too wide, columns with the highest `drop` go first; 0 stays always.
+    """One column. Where the table is too wide, all columns with the highest `drop` go first; 0 stays always.
 
     `least` > 0 allows the column to shrink to that many cells, by cutting in the middle (ids) or at the end (texts).
     """
@@ -49,7 +49,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) 
         droppable = [i for i in kept if columns[i].drop]
         if spare >= 0 or not droppable:
             break
-        kept.remove(max(droppable, key=lambda i: (columns[i].drop, i)))
+        last = max(columns[i].drop for i in droppable)
+        kept = [i for i in kept if columns[i].drop != last]
     widths = {i: _least(columns[i], sizes[i]) for i in kept}
     for i in kept:
         more = min(max(spare, 0), sizes[i] - widths[i])
@@ -203,6 +204,11 @@ def clock_time(at: WallNs | None) -> str:
 def clock_date(at: WallNs | None) -> str:
     """Local date and time, for what may be days old."""
     return MISSING if at is None else _local(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(at: WallNs, now: WallNs) -> str:
+    """The time of day on the day of `now`, else with its date."""
+    return clock_time(at) if _local(at).date() == _local(now).date() else clock_date(at)
 
 
 def _local(at: WallNs) -> datetime:

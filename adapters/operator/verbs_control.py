@@ -43,7 +43,9 @@ def market_named(status: StatusSnapshot, word: str) -> MarketId:
         known.market_id for known in status.markets if word.casefold() in f"{known.market_id} {known.title}".casefold()
     ]
     near = inside[0] if len(inside) == 1 else nearest(word, ids)
-    raise UsageProblem(f"no market {clean(word, 80)!r}." + (f" Did you mean {near}?" if near else " Try: markets"))
+    raise UsageProblem(
+        f"no market {clean(word, 80)!r}." + (f" Did you mean {near}?" if near else " Try: markets"), usage=False
+    )
 
 
 def halt(call: Call) -> Reply:

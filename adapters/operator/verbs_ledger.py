@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from adapters.operator.command import Argument, Call, Command, Commands, Kind, Option, Place, Reply
 from adapters.operator.face import Told
-from adapters.operator.tables import MISSING, Column, clock_date, dollars, fixed, price, shares, table
+from adapters.operator.tables import MISSING, Column, dollars, fixed, price, shares, table, when
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
 from models.money import text
 from models.status import SCHEMA_VERSION
@@ -23,6 +23,7 @@ SHOWN_MOST: Final = 1_000
 
 
 def positions(call: Call) -> Reply:
+    now = call.face.snapshot().at
     rows = call.face.positions()
     columns = (
         Column("set", least=14, middle=True),
@@ -42,7 +43,7 @@ def positions(call: Call) -> Reply:
             dollars(row.pays) if row.sets else MISSING,
             dollars(row.locked, sign=True) if row.sets else MISSING,
             ", ".join(row.unpaired) or MISSING,
-            clock_date(row.opened),
+            when(row.opened, now),
             row.state,
         )
         for row in rows
@@ -53,9 +54,10 @@ def positions(call: Call) -> Reply:
 
 
 def orders(call: Call) -> Reply:
+    now = call.face.snapshot().at
     rows = call.face.orders(call.count("N", SHOWN_DEFAULT, SHOWN_MOST), open_only="open" in call.options)
     columns = (
-        Column("time", drop=2),
+        Column("time", drop=1),
         Column("order", least=9, middle=True),
         Column("market", least=14, middle=True),
         Column("leg"),
@@ -64,11 +66,11 @@ def orders(call: Call) -> Reply:
         Column("at", right=True),
         Column("filled", right=True),
         Column("status"),
-        Column("set", drop=1, least=9, middle=True),
+        Column("set", drop=2, least=9, middle=True),
     )
     cells = [
         (
-            clock_date(row.at),
+            when(row.at, now),
             row.client_order_id,
             row.market_id,
             row.outcome,
@@ -85,12 +87,13 @@ def orders(call: Call) -> Reply:
 
 
 def trades(call: Call) -> Reply:
+    now = call.face.snapshot().at
     rows = call.face.trades(call.count("N", SHOWN_DEFAULT, SHOWN_MOST))
     columns = (
-        Column("time", drop=2),
+        Column("time", drop=1),
         Column("id", least=9, middle=True),
         Column("set", least=14, middle=True),
-        Column("mode", drop=1),
+        Column("mode", drop=2),
         Column("state"),
         Column("size", right=True),
         Column("cost", right=True),
@@ -99,7 +102,7 @@ def trades(call: Call) -> Reply:
     )
     cells = [
         (
-            clock_date(row.at),
+            when(row.at, now),
             row.tradeset_id,
             row.set_id,
             row.mode,
@@ -116,21 +119,22 @@ def trades(call: Call) -> Reply:
 
 def opps(call: Call) -> Reply:
     skipped = "skipped" in call.options
+    now = call.face.snapshot().at
     rows = call.face.opportunities(call.count("N", SHOWN_DEFAULT, SHOWN_MOST), skipped_only=skipped)
     columns = (
-        Column("time", drop=2),
+        Column("time", drop=1),
         Column("id", least=9, middle=True),
         Column("set", least=14, middle=True),
         Column("sum", right=True),
         Column("edge", right=True),
         Column("net", right=True),
-        Column("size", right=True, drop=1),
-        Column("verdict", drop=1),
+        Column("size", right=True, drop=3),
+        Column("verdict", drop=2),
         Column("decision"),
     )
     cells = [
         (
-            clock_date(row.at),
+            when(row.at, now),
             row.opportunity_id,
             row.set_id,
             price(row.sum_cost),

@@ -31,12 +31,12 @@ MARKET_COLUMNS: Final = (
     Column("market", least=14, middle=True),
     Column("title", drop=3, least=12),
     Column("yes ask", right=True),
-    Column("size", right=True, drop=2),
+    Column("size", right=True, drop=1),
     Column("no ask", right=True),
-    Column("size", right=True, drop=2),
+    Column("size", right=True, drop=1),
     Column("sum", right=True),
     Column("edge", right=True),
-    Column("age", right=True, drop=1),
+    Column("age", right=True, drop=2),
     Column("state"),
 )
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+from typing import Final
+
 from adapters.operator.command import Argument, Call, Command, Commands, Kind, Place, Reply, UsageProblem
 from adapters.operator.tables import MISSING, pad
+from models.hostile import clean
 from models.status import SCHEMA_VERSION
+
+USAGE_CELLS: Final = 31
 
 
 def config(call: Call) -> Reply:
@@ -24,6 +30,12 @@ def version(call: Call) -> Reply:
     return Reply(lines=(f"dutchbook {now.version} · config {now.config_hash[:8] or MISSING}",), document=document)
 
 
+def _entry(command: Command, width: int) -> list[str]:
+    usage = pad(command.usage(), USAGE_CELLS)
+    summary = textwrap.wrap(command.summary, max(20, width - USAGE_CELLS - 1))
+    return [f"{usage if at == 0 else ' ' * USAGE_CELLS} {part}" for at, part in enumerate(summary)]
+
+
 def register(commands: Commands) -> None:
     everywhere = Place.CONSOLE | Place.REMOTE
 
@@ -31,12 +43,14 @@ def register(commands: Commands) -> None:
         word = call.values.get("COMMAND")
         here = commands.at(call.caller.place)
         if word is None:
-            lines = [f"{pad(command.usage(), 34)} {command.summary}" for command in here]
+            lines = [line for command in here for line in _entry(command, call.caller.width)]
             return Reply(lines=(*lines, "", *KEYS)) if call.caller.place is Place.CONSOLE else Reply(lines=tuple(lines))
         command = commands.find(word)
         if command is None:
             near = commands.nearest(word, call.caller.place)
-            raise UsageProblem(f"no command {word!r}." + (f" Did you mean {near}?" if near else ""))
+            raise UsageProblem(
+                f"no command {clean(word, 40)!r}." + (f" Did you mean {near}?" if near else ""), usage=False
+            )
         also = (f"also: {', '.join(command.aliases)}",) if command.aliases else ()
         return Reply(lines=(command.usage(), f"  {command.summary}", *(f"  {note}" for note in command.notes), *also))
 
@@ -68,7 +82,7 @@ def register(commands: Commands) -> None:
         commands.add(command)
 
 
-KEYS = (
-    "F1 help  F2 status  F3 markets  F4 events quiet/normal/all  F9 HALT EVERYTHING, no question  F10 quit",
+KEYS: Final = (
+    "F1 help  F2 status  F3 markets  F4 events level  F9 HALT ALL, no question  F10 quit",
     "Full screen: `python run.py watch` in another terminal.",
 )
