@@ -40,9 +40,11 @@ NO_FEES: Final = FeeSchedule(name="none", as_of="1970-01-01", rate_micros=0)
 
 
 def taker_fee(schedule: FeeSchedule, price: PriceMicros, size: MicroShares) -> MicroUsd:
-    """Fee of taking `size` shares at `price`, rounded up to the schedule's quantum (the worst case we can be charged).
+    """Fee of taking `size` shares at `price`, rounded up to the schedule's quantum.
 
-    The curve is symmetric in YES and NO, so the leg does not matter.
+    That is the most one order can be charged where price x size is a whole number of quanta. A venue that rounds the
+    whole cash flow (Kalshi, fee-rounding page of October 2026) may charge up to one quantum more where it is not. The
+    curve is symmetric in YES and NO, so the leg does not matter.
     """
     if schedule.rate_micros == 0 or size == 0:
         return MicroUsd(0)
