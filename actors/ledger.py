@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FLUSH_NS: Final = 50 * MS
-"""Longest time that a row nobody waits for stays off the disk."""
+"""Longest time that a row nobody waits for stays unwritten or unsynchronised."""
 
 QUEUE_BOUND: Final = 100_000
 """Rows that may wait while another process locks the ledger. More means that it is lost to us."""
@@ -96,7 +96,8 @@ class LedgerActor(BotActor):
             self._writer.take(message, now)
         elif message is _FLUSH:
             self._timer_runs = False
-            self._flush()
+            self._flush(sync=True)
+            self._sync_mark()
         elif isinstance(message, RecordRows):
             for row in message.rows:
                 self._writer.take(row, now)
@@ -107,14 +108,15 @@ class LedgerActor(BotActor):
         else:
             self._writer.take(message, now)
         if self._writer.waiting >= BATCH:
-            self._flush()
-        elif self._writer.waiting and not self._timer_runs:
+            self._flush(sync=False)
+        if not self._timer_runs and not self._writer.settled:
             self._timer_runs = True
             self._clock.call_after(FLUSH_NS, self._wake)
 
     def stopping(self) -> None:
         """The last flush, before the system closes the ledger."""
-        self._flush()
+        self._flush(sync=True)
+        self._sync_mark()
 
     def _wake(self) -> None:
         self.address.tell(_FLUSH)
@@ -128,23 +130,25 @@ class LedgerActor(BotActor):
             return
         self._lanes.tell(SendOrders(attempt_id=message.attempt_id, committed=committed, together=message.together))
         self._executors.tell(IntentsCommitted(attempt_id=message.attempt_id, committed=committed))
-        self._after_write()
+        self._sync_mark()
+        self._report_refused()
 
-    def _flush(self) -> None:
+    def _flush(self, *, sync: bool) -> None:
         try:
-            self._writer.flush(self._clock.wall_ns())
+            self._writer.flush(self._clock.wall_ns(), sync=sync)
             self._ledger.tidy()
         except LedgerError as error:
             self._fail(error)
-            return
-        self._after_write()
+        self._report_refused()
 
-    def _after_write(self) -> None:
-        """Off the send path: the mark, and the halt that a refused row means."""
+    def _sync_mark(self) -> None:
+        """After the send, and with the timer: a mark that lags is harmless, a sync per batch is not."""
         try:
             self._ledger.sync_mark()
         except LedgerError as error:
             self._fail(error)
+
+    def _report_refused(self) -> None:
         for why in self._writer.refused:
             self._gate.trip(f"ledger: {why}", "ledger")
         self._writer.refused.clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from adapters.ledger.chain import GENESIS, Head
+from adapters.ledger.chain import GENESIS
 from adapters.ledger.errors import (
     LedgerBrokenError,
     LedgerUnreadableError,
@@ -21,7 +21,7 @@ from adapters.ledger.errors import (
 from adapters.ledger.mark import Mark, mark_path, read_mark, write_new_mark
 from adapters.ledger.migrate import migrate
 from adapters.ledger.tables import SCHEMA_FINGERPRINT, SCHEMA_VERSION
-from adapters.ledger.verify import Progress, check_mark, verify_chain
+from adapters.ledger.verify import Progress, check_indexes, check_mark, verify_chain
 from adapters.ledger.writer import Writer
 from models.clock import Clock
 
@@ -30,8 +30,8 @@ MAGIC: Final = b"SQLite format 3\0"
 BUSY_MS: Final = 500
 """Far below an order's time-out: a reader never locks the writer out, so only a stranger's write lock can."""
 
-WAL_PAGES: Final = 1_000
-"""A checkpoint is due when the -wal holds this many pages (4 MB)."""
+CHECKPOINT_ROWS: Final = 2_000
+"""A checkpoint is due after so many new rows: 2 to 4 MB of -wal, about 2 ms of work."""
 
 _WRITER_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -40,6 +40,7 @@ _WRITER_PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {BUSY_MS}",
     # Checkpoints are made between batches (`Ledger.tidy`), never inside an intent's commit.
     "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA synchronous = FULL",
     "PRAGMA temp_store = MEMORY",
 )
 
@@ -49,30 +50,32 @@ class Ledger:
     disk.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, head: Head, mark: Mark, clock: Clock) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, writer: Writer, mark: Mark, clock: Clock) -> None:
         self.path = path
         self._clock = clock
-        self.writer = Writer(path, connection, head)
+        self.writer = writer
         self._connection = connection
         self._mark = mark
-        self._wal = path.with_name(path.name + "-wal")
+        self._checkpointed = writer.head.seq
         self._closed = False
 
     def sync_mark(self) -> None:
         """Move the high-water mark up to the newest row on the disk. Raises `LedgerBrokenError`."""
         try:
-            self._mark.advance(self.writer.head)
+            self._mark.advance(self.writer.synced)
         except OSError as error:
             raise LedgerBrokenError(f"the high-water mark of {self.path} cannot be written: {error}") from error
 
     def tidy(self) -> None:
-        """Copy the -wal back into the ledger when it has grown. Some milliseconds; never between intent and send."""
-        if self.wal_bytes() > WAL_PAGES * 4096:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Copy the -wal back into the ledger when it has grown. Never between an intent and its send."""
+        if self.writer.head.seq - self._checkpointed >= CHECKPOINT_ROWS:
+            self._checkpointed = self.writer.head.seq
+            self.writer.checkpoint()
 
     def wal_bytes(self) -> int:
+        """Size of the -wal file, for the soak's curves."""
         try:
-            return self._wal.stat().st_size
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
         except OSError:
             return 0
 
@@ -108,6 +111,7 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
             connection.execute("BEGIN")
             check_mark(path, connection, mark, mark_file)
             head = verify_chain(path, connection, progress=progress)
+            check_indexes(path, connection)
     elif mark is not None and mark.seq:
         raise RowsLostError(path, 0, mark.seq)
     else:
@@ -118,7 +122,9 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
         if not path.exists():
             path.touch(mode=0o600)
         migrate(path, found)
-        return Ledger(path, _writable(path, durable=durable), head, Mark(mark_file, mark or head), clock)
+        connection = _writable(path)
+        writer = Writer(path, connection, head, durable=durable)
+        return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock)
     except (OSError, sqlite3.Error) as error:
         raise LedgerBrokenError(f"{path} cannot be opened for writing: {error}") from error
 
@@ -175,8 +181,8 @@ def fingerprint(connection: sqlite3.Connection) -> str:
     return hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()[:16]
 
 
-def _writable(path: Path, *, durable: bool) -> sqlite3.Connection:
+def _writable(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
-    for pragma in (*_WRITER_PRAGMAS, f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}"):
+    for pragma in _WRITER_PRAGMAS:
         connection.execute(pragma)
     return connection

@@ -68,6 +68,16 @@ def check_mark(path: Path, connection: sqlite3.Connection, mark: Head | None, ma
         raise LedgerUnreadableError(path, str(error)) from error
 
 
+def check_indexes(path: Path, connection: sqlite3.Connection) -> None:
+    """SQLite's own check: the chain proves the rows, this proves that the indexes tell the same about them."""
+    try:
+        [(found,), *_] = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    except sqlite3.Error as error:
+        raise LedgerUnreadableError(path, str(error)) from error
+    if found != "ok":
+        raise LedgerUnreadableError(path, str(found).replace("\n", " "))
+
+
 def _follow(path: Path, connection: sqlite3.Connection, start: Head, progress: Progress | None) -> Head:
     waiting: dict[int, tuple[str, tuple[Any, ...], Iterator[tuple[Any, ...]]]] = {}
     families = {name_of(parent): _Family(connection, parent, start.seq) for parent in CHILDREN}

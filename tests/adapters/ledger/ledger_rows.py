@@ -170,7 +170,9 @@ def a_change(attempt: str = "a-1", ending: Ending | None = Ending.SUCCESS, **cha
         state="SUCCESS" if ending is Ending.SUCCESS else "FAILED" if ending else "WAITING_FILLS",
         ending=ending,
         filled=MicroShares(10_000_000 if ending is Ending.SUCCESS else 0),
-        leg_costs=(MicroUsd(4_700_000), MicroUsd(5_000_000)) if ending is Ending.SUCCESS else (MicroUsd(0), MicroUsd(0)),
+        leg_costs=(MicroUsd(4_700_000), MicroUsd(5_000_000))
+        if ending is Ending.SUCCESS
+        else (MicroUsd(0), MicroUsd(0)),
         fees=MicroUsd(5_000 if ending is Ending.SUCCESS else 0),
         realized_pnl=None,
         open_position=ending is Ending.SUCCESS,
