@@ -86,8 +86,8 @@ def duration_ns(words: str) -> int:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run.py",
-        description="Dutchbook: finds complete sets that cost less than they pay, buys them with guardrails, proves it.",
-        epilog=f"Verbs for a running bot: {', '.join(REMOTE_VERBS)}. `run.py VERB --help` tells more.",
+        description="Finds complete sets that cost less than they pay, buys them with guardrails, and proves it.",
+        epilog=f"For a running bot: {', '.join(REMOTE_VERBS)}. `run.py VERB --help` tells more.",
     )
     parser.add_argument("--version", action="version", version=f"dutchbook {VERSION}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.venue import Capabilities, MarketData, Orders, VenueReadError, VenueReadRefusedError
 from models.clock import seconds_ns
-from models.config import Config, config_hash
+from models.config import Config
 from models.execution import ExecutionTerms, LegTerms
 from models.market import Market, MarketId, VenueName
 from models.sets import CompleteSet, NotCompleteError
@@ -36,7 +36,6 @@ class Plan:
     """What a `System` is built from."""
 
     config: Config
-    config_hash: str
     live: bool
     demo: bool
     state: Path
@@ -82,7 +81,6 @@ def make_plan(
     capabilities = {name: venue.capabilities for name, venue in venues.items()}
     return Plan(
         config=config,
-        config_hash=config_hash(config),
         live=live,
         demo=demo,
         state=state,

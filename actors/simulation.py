@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
-import random
+import random  # noqa: TID251  seeded by the caller: the scheduler is the source of chance
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -49,10 +49,10 @@ class NewsTap:
     Any thread. The text of a line is only made if it is shown.
     """
 
-    def __init__(self, ledger: Address, board: EventBoard, clock: Clock) -> None:
-        self._ledger = ledger
-        self._board = board
+    def __init__(self, clock: Clock, board: EventBoard) -> None:
         self._clock = clock
+        self._board = board
+        self._ledger: Address | None = None
         self._lock = threading.Lock()
         self._day = _day(clock.wall_ns())
         self._today = Today()
@@ -60,7 +60,13 @@ class NewsTap:
         self.gaps = 0
         self.resyncs = 0
 
+    def before(self, ledger: Address) -> Address:
+        """Stand before `ledger` from now on."""
+        self._ledger = ledger
+        return self
+
     def tell(self, message: object) -> None:
+        assert self._ledger is not None, "told before the ledger exists"
         self._ledger.tell(message)
         rows = message.rows if isinstance(message, m.RecordRows) else (message,)
         for row in rows:

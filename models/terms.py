@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from models.clock import SECOND
 from models.config import Config
 from models.market import Market, MarketId
@@ -46,16 +44,6 @@ def all_terms(config: Config, sets: Sequence[CompleteSet], markets: Mapping[Mark
         legs = [markets[leg.market_id] for leg in complete_set.legs]
         terms.append(terms_for(complete_set, legs, thresholds))
     return terms
-
-
-def terms_json(terms: Sequence[SetTerms]) -> str:
-    """Canonical text of all terms, for the ledger's `configs` table: equal texts decide equally."""
-    return msgspec.json.encode(list(terms), order="sorted").decode("ascii")
-
-
-def terms_from_json(text: str) -> list[SetTerms]:
-    """What `terms_json` wrote."""
-    return msgspec.json.decode(text, type=list[SetTerms])
 
 
 LAGGING_FACTOR = 4

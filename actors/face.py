@@ -1,0 +1,135 @@
+"""`BotFace` over a running system: what the console, the control socket and the shell's verbs may see and do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from actors.system import System
+from adapters.gate import ResumeRefused
+from adapters.operator.face import Halted, Leaving, Refused, Resumed, ResumeOutlook, Told
+from adapters.operator.signals import StopRequest
+from models.clock import SECOND
+from models.config_render import render_yaml
+from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
+from models.market import MarketId
+from models.messages import LaddersSeen, LaddersWanted
+from models.status import StatusSnapshot
+
+
+class Face:
+    """Safe from any thread; see `adapters.operator.face.BotFace` for what each method promises."""
+
+    def __init__(self, system: System, stop: StopRequest) -> None:
+        self._system = system
+        self._stop = stop
+        self._asked = 0
+
+    def snapshot(self) -> StatusSnapshot:
+        return self._system.publisher.latest
+
+    def halt(self, market_id: MarketId | None, reason: str, by: str) -> Halted:
+        gate = self._system.gate
+        if market_id is None:
+            already = gate.tripped is not None
+            record = gate.trip(reason, by)
+        else:
+            already = market_id in gate.market_halts
+            record = gate.trip_market(market_id, reason, by)
+        persisted = gate.tripped is not None or market_id is not None
+        return Halted(reason=record.reason, by=record.by, at=record.at, already=already, persisted=persisted)
+
+    def outlook(self, market_id: MarketId | None) -> ResumeOutlook:
+        gate = self._system.gate
+        record = gate.tripped if market_id is None else gate.market_halts.get(market_id)
+        tripped = () if record is None else (f"{record.reason} (by {record.by})",)
+        return ResumeOutlook(halted=record is not None, tripped=tripped, refusals=self._refusals())
+
+    def resume(self, market_id: MarketId | None, reason: str, by: str) -> Resumed | Refused:
+        refusals = self._refusals()
+        if refusals:
+            return Refused(why=refusals)
+        gate = self._system.gate
+        try:
+            if market_id is not None:
+                gate.resume_market(market_id, by, reason)
+                return Resumed(note=f"{market_id} may trade again")
+            permit = gate.resume(by, reason)
+        except ResumeRefused as error:
+            return Refused(why=(str(error),))
+        hours = (permit.expires - permit.granted) / (3_600 * SECOND)
+        return Resumed(note=f"permit for {hours:g} h")
+
+    def _refusals(self) -> tuple[str, ...]:
+        """What forbids a resume: anything unknown or naked, a crashed part."""
+        crashed = self._system.crashed
+        broken = () if crashed is None else (f"{crashed} has crashed: restart the bot",)
+        return (*broken, *(f"still open: {item}" for item in self._system.open_items()))
+
+    def ladders(self, market_id: MarketId, timeout_s: float) -> LaddersSeen | None:
+        book = self._system.network.books.get(market_id)
+        if book is None:
+            return None
+        answer = _Answer()
+        book.address.tell(LaddersWanted(market_id, "operator", answer))
+        return answer.wait(timeout_s)
+
+    def opportunities(self, limit: int, *, skipped_only: bool) -> Sequence[OpportunityLine]:
+        from adapters.ledger.listing import opportunities
+
+        return opportunities(self._system.plan.ledger, limit, skipped_only=skipped_only)
+
+    def trades(self, limit: int) -> Sequence[TradeLine]:
+        from adapters.ledger.listing import trades
+
+        return trades(self._system.plan.ledger, limit)
+
+    def orders(self, limit: int, *, open_only: bool) -> Sequence[OrderLine]:
+        from adapters.ledger.listing import orders
+
+        return orders(self._system.plan.ledger, limit, open_only=open_only)
+
+    def positions(self) -> Sequence[PositionLine]:
+        from adapters.ledger.listing import positions
+
+        return positions(self._system.plan.ledger)
+
+    def why(self, ident: str) -> Told:
+        from adapters.operator.why_verb import told
+
+        return told(self._system.plan.ledger, ident)
+
+    def report(self, since: str | None) -> Told:
+        from adapters.operator.report_verb import told
+
+        return told(self._system.plan.ledger, since)
+
+    def config_lines(self) -> Sequence[str]:
+        return render_yaml(self._system.plan.config).splitlines()
+
+    def log_lines(self, limit: int) -> Sequence[str]:
+        path = self._system.plan.state / "log.jsonl"
+        try:
+            return path.read_text(encoding="utf-8").splitlines()[-limit:]
+        except OSError as error:
+            return [f"{path}: {error.strerror}"]
+
+    def quit(self, leaving: Leaving) -> None:
+        self._stop.request(f"quit ({leaving.value})")
+
+
+class _Answer:
+    """Where one `LaddersSeen` is waited for, outside every actor."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._seen: LaddersSeen | None = None
+
+    def tell(self, message: object) -> None:
+        if isinstance(message, LaddersSeen):
+            self._seen = message
+            self._ready.set()
+
+    def wait(self, timeout_s: float) -> LaddersSeen | None:
+        self._ready.wait(timeout_s)
+        return self._seen

@@ -1,0 +1,373 @@
+"""From the command line to a running bot and back to an exit code: configuration, locks, venue, system, console.
+
+Every way in which a start can be wrong ends here, in one sentence and its own exit code, without a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random  # noqa: TID251  the one source of chance of a live process; the simulator passes its own
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from actors.face import Face
+from actors.main import EXIT_CONFIG, EXIT_OK, VERSION
+from actors.network import Recovered, StartError
+from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
+from actors.system import Outside, System
+from adapters.clock import SystemClock
+from adapters.embedded import EmbeddedVenue, EmbeddedVenueError
+from adapters.gate import Gate
+from adapters.ids import SystemIds
+from adapters.instance import AnotherInstance, InstanceLock
+from adapters.ledger.connection import open_ledger
+from adapters.ledger.errors import LedgerError
+from adapters.logs import Logs
+from adapters.operator.commands import COMMANDS
+from adapters.operator.console import Console
+from adapters.operator.control import ControlServer, ControlSocketError
+from adapters.operator.places import (
+    CONFIG_DEFAULT,
+    DIRECTORY_DEFAULT,
+    HISTORY_NAME,
+    LOCK_NAME,
+    SOCKET_NAME,
+    demo_directory,
+)
+from adapters.operator.plain import PlainConsole
+from adapters.operator.signals import StopRequest
+from adapters.permit import HaltRecord
+from adapters.redaction import Redactor
+from adapters.registry import venue_module
+from adapters.settings import Secrets, load_config, load_secrets
+from adapters.venue import MarketData
+from models.clock import SECOND
+from models.config import Config
+from models.config_machine import VenueOptions
+from models.config_text import ConfigErrors
+from models.config_trading import Mode
+from models.market import VenueName
+from models.risk import RiskState, utc_day
+
+EXIT_UNEXPECTED: Final = 1
+EXIT_LEFT_OPEN: Final = 3
+EXIT_HALTED: Final = 4
+EXIT_UNREACHABLE: Final = 69
+EXIT_INSTANCE: Final = 75
+
+DOTENV: Final = Path(".env")
+
+
+class CannotStartError(Exception):
+    """The start ends here: what to say, and the exit code."""
+
+    def __init__(self, code: int, *lines: str) -> None:
+        super().__init__(lines[0] if lines else "")
+        self.code = code
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line and the files ask for, before anything is opened."""
+
+    config: Config | None
+    """None: no file; the embedded venue names the markets."""
+    secrets: Secrets
+    demo: bool
+    live: bool
+    embedded: tuple[str, ...] | None
+    """Arguments of the embedded venue, None where the venue is elsewhere."""
+    state: Path
+    ledger: Path
+
+
+def run_bot(options: argparse.Namespace) -> int:
+    """`run`: the file's venue, or the embedded one where there is no file."""
+    return _guarded(lambda: _run(_wanted(options), options))
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """`demo`: embedded venue, own ledger and socket, every kind of event within ninety seconds."""
+    return _guarded(lambda: _run(_demo(options), options))
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except CannotStartError as error:
+        for line in error.lines:
+            sys.stderr.write(f"{line}\n")
+        return error.code
+
+
+# -- what is wanted
+
+
+def _wanted(options: argparse.Namespace) -> Wanted:
+    path: Path = options.config or CONFIG_DEFAULT
+    secrets = load_secrets(os.environ, DOTENV)
+    if isinstance(secrets, ConfigErrors):
+        raise CannotStartError(EXIT_CONFIG, *secrets.lines())
+    if options.config is None and not path.exists():
+        mode = "live" if options.live and not options.paper else "paper"
+        sys.stdout.write(f"no {path}: using the embedded simulated venue in {mode} mode\n")
+        return Wanted(
+            config=None,
+            secrets=secrets,
+            demo=False,
+            live=options.live and not options.paper,
+            embedded=("--faults", "demo"),
+            state=DIRECTORY_DEFAULT,
+            ledger=DIRECTORY_DEFAULT / "ledger.sqlite",
+        )
+    config = load_config(path)
+    if isinstance(config, ConfigErrors):
+        raise CannotStartError(EXIT_CONFIG, *config.lines())
+    live = (options.live or (config.mode is Mode.LIVE and options.live)) and not options.paper
+    embedded = ("--faults", "demo") if _is_embedded(config) else None
+    return Wanted(
+        config=config,
+        secrets=secrets,
+        demo=False,
+        live=live,
+        embedded=embedded,
+        state=Path(config.data.directory),
+        ledger=Path(config.data.sqlite_path),
+    )
+
+
+def _demo(options: argparse.Namespace) -> Wanted:
+    config = None
+    if options.config is not None:
+        loaded = load_config(options.config)
+        if isinstance(loaded, ConfigErrors):
+            raise CannotStartError(EXIT_CONFIG, *loaded.lines())
+        config = loaded
+    return Wanted(
+        config=config,
+        secrets=Secrets({}),
+        demo=True,
+        live=False,
+        embedded=("--seed", str(options.seed), "--faults", "demo"),
+        state=demo_directory(DIRECTORY_DEFAULT),
+        ledger=DIRECTORY_DEFAULT / "demo.sqlite",
+    )
+
+
+def _is_embedded(config: Config) -> bool:
+    """The simulated venue without an address is the one that we bring along."""
+    return config.venue == "simulated" and config.options("simulated").rest_url is None
+
+
+# -- the run
+
+
+def _run(wanted: Wanted, options: argparse.Namespace) -> int:
+    clock = SystemClock()
+    stop = StopRequest()
+    with ExitStack() as stack:
+        _open_state(wanted, clock, stack)
+        redactor = Redactor(wanted.secrets.texts())
+        holder = _Holder()
+        level = "info" if wanted.config is None else wanted.config.data.log_level
+        stack.enter_context(Logs(wanted.state / "log.jsonl", redactor, level=level.upper(), on_trouble=holder.trouble))
+        stop.install()
+        stack.callback(stop.restore)
+        plan = _plan(wanted, clock, stack)
+        clock.start()
+        stack.callback(clock.stop)
+        gate = Gate(
+            wanted.state / "permit",
+            clock,
+            scope=f"{plan.mode}:{plan.venue_names}",
+            on_change=holder.gate_changed,
+        )
+        if not plan.live:
+            gate.grant_fresh("demo" if plan.demo else "paper")
+        try:
+            ledger = open_ledger(plan.ledger, clock)
+        except LedgerError as error:
+            raise CannotStartError(EXIT_CONFIG, f"ledger: {error}") from None
+        system = System(
+            plan,
+            Outside(
+                clock=clock,
+                ids=SystemIds(),
+                gate=gate,
+                ledger=ledger,
+                rng=random.Random(os.urandom(16)),
+                code_version=VERSION,
+                found=Recovered(risk=RiskState(day=utc_day(clock.wall_ns()))),
+            ),
+        )
+        holder.system = system
+        return _operate(system, wanted, options, stop)
+
+
+class _Holder:
+    """Lets the gate and the log reach a system that is built after them."""
+
+    def __init__(self) -> None:
+        self.system: System | None = None
+
+    def gate_changed(self, record: HaltRecord | None) -> None:
+        if self.system is not None:
+            self.system.gate_changed(record)
+
+    def trouble(self, line: str) -> None:
+        if self.system is not None:
+            self.system.gate.trip(line, "log")
+
+
+def _open_state(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> None:
+    try:
+        wanted.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        wanted.ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = InstanceLock(wanted.state / LOCK_NAME, clock.wall_ns())
+        stack.enter_context(lock)
+    except AnotherInstance as error:
+        raise CannotStartError(EXIT_INSTANCE, str(error)) from None
+    except OSError as error:
+        raise CannotStartError(EXIT_CONFIG, f"{wanted.state}: {error.strerror}") from None
+
+
+def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
+    config = wanted.config
+    options: dict[VenueName, VenueOptions] = {}
+    if wanted.embedded is not None:
+        embedded = EmbeddedVenue(wanted.embedded)
+        stack.callback(embedded.stop)
+        try:
+            ready = embedded.start()
+        except EmbeddedVenueError as error:
+            raise CannotStartError(EXIT_UNREACHABLE, str(error)) from None
+        options[VenueName("simulated")] = VenueOptions(
+            rest_url=ready.rest_url, ws_url=ready.ws_url, user_ws_url=ready.user_ws_url
+        )
+        if config is None:
+            config = embedded_config(ready.market_ids, demo=wanted.demo)
+    assert config is not None
+    try:
+        return make_plan(
+            config,
+            _venues(config, options, clock),
+            {},
+            live=wanted.live,
+            demo=wanted.demo,
+            state=wanted.state,
+            ledger=wanted.ledger,
+        )
+    except VenueUnreachableError as error:
+        raise CannotStartError(EXIT_UNREACHABLE, str(error)) from None
+    except PlanError as error:
+        raise CannotStartError(EXIT_CONFIG, *error.lines) from None
+
+
+def _venues(config: Config, given: Mapping[VenueName, VenueOptions], clock: SystemClock) -> dict[VenueName, MarketData]:
+    venues = {}
+    for name in {VenueName(config.venue), *config.market_venues().values()}:
+        options = given.get(name) or config.options(name)
+        module = venue_module(name)
+        venues[name] = module.make_market_data(options, clock, config.runtime.rate_budget_per_second)
+    return venues
+
+
+def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: StopRequest) -> int:
+    """Start, talk to the operator until the end, stop. The exit code tells what was left."""
+    face = Face(system, stop)
+    server = ControlServer(wanted.state / SOCKET_NAME, face, COMMANDS)
+    try:
+        system.start()
+    except StartError as error:
+        system.stop("start failed", wait=False)
+        raise CannotStartError(EXIT_UNEXPECTED, f"{error} (see {wanted.state / 'log.jsonl'})") from None
+    try:
+        server.start()
+    except ControlSocketError as error:
+        system.stop("no control socket", wait=False)
+        raise CannotStartError(EXIT_CONFIG, str(error)) from None
+    _watch_the_end(system, options, stop)
+    try:
+        _talk(system, face, wanted, options, stop)
+    finally:
+        server.stop()
+        left = system.stop(stop.why or "asked to stop")
+    if left:
+        sys.stderr.write(f"stopped with {left} left open: {', '.join(system.open_items())}\n")
+        return EXIT_LEFT_OPEN
+    if system.crashed is not None:
+        return EXIT_UNEXPECTED
+    return EXIT_HALTED if options.exit_on_halt and system.gate.tripped is not None else EXIT_OK
+
+
+def _watch_the_end(system: System, options: argparse.Namespace, stop: StopRequest) -> None:
+    """`--for` and `--exit-on-halt`, on the clock's thread."""
+    if options.for_ns is not None:
+        words = f"{options.for_ns / SECOND:g} s are over"
+        system.clock.call_after(options.for_ns, lambda: stop.request(words))
+    if options.exit_on_halt:
+        _look_for_halt(system, stop)
+
+
+def _look_for_halt(system: System, stop: StopRequest) -> None:
+    if system.gate.tripped is not None:
+        stop.request("trading is halted")
+    else:
+        system.clock.call_after(SECOND // 4, lambda: _look_for_halt(system, stop))
+
+
+def _talk(system: System, face: Face, wanted: Wanted, options: argparse.Namespace, stop: StopRequest) -> None:
+    if options.no_console:
+        PlainConsole(face, stop, COMMANDS, sys.stdout, None).run()
+    elif sys.stdin.isatty() and sys.stdout.isatty():
+        Console(face, system.clock, stop, COMMANDS, history=wanted.state / HISTORY_NAME).run()
+    else:
+        PlainConsole(face, stop, COMMANDS, sys.stdout, sys.stdin.fileno()).run()
+    while not stop.requested:
+        stop.wait()
+
+
+def embedded_config(market_ids: tuple[str, ...], *, demo: bool) -> Config:
+    """Settings for the embedded venue: small edges, short pauses, limits that a long run does not reach."""
+    from models.config_parse import parse_config
+
+    markets = "\n".join(f'  - "{market_id}"' for market_id in market_ids)
+    parsed = parse_config(EMBEDDED_YAML.format(markets=markets), "embedded")
+    if isinstance(parsed, ConfigErrors):
+        raise CannotStartError(EXIT_UNEXPECTED, *parsed.lines())
+    assert demo in (True, False)
+    return parsed
+
+
+EMBEDDED_YAML: Final = """\
+mode: paper
+venue: simulated
+markets:
+{markets}
+strategy:
+  min_edge: 0.005
+  cost_buffer: 0.002
+  min_depth: 10
+  min_minutes_to_close: 0
+execution:
+  order_size: 10
+  cooldown_seconds: 2
+runtime:
+  max_lag_ms: 300
+  max_leg_skew_ms: 1500
+  silent_market_seconds: 10
+  reconnect:
+    initial_backoff_seconds: 0.5
+    max_backoff_seconds: 5
+risk:
+  max_daily_notional: 100000
+  max_open_positions: 1000
+  max_orders_per_minute: 600
+  duplicate_window_seconds: 0
+"""
