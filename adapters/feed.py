@@ -243,11 +243,13 @@ class FeedThread:
             logger.exception("feed %s failed", self._name)
             reason = f"unexpected {type(unexpected).__name__}"
         died_at = self._clock.boot_ns()
-        self._say("down", reason)  # before anything that could wait: books are not ready from here on
-        if frames is not None:
-            frames.close()
-        elif stream is not None:
-            stream.close()
+        try:
+            self._say("down", reason)  # before anything that could wait: books are not ready from here on
+        finally:
+            if frames is not None:
+                frames.close()
+            elif stream is not None:
+                stream.close()
         return 0 if live_at is None else died_at - live_at
 
     def _connect(self, url: str, wake: Wake, until: BootNs) -> Stream:

@@ -207,7 +207,7 @@ class Watch:
 
     def until(self, condition: Callable[[], object], limit_s: float = 10.0) -> None:
         with self._changed:
-            assert self._changed.wait_for(condition, limit_s), (self.states[-4:], self.events[-4:])
+            assert self._changed.wait_for(condition, limit_s), (self.states[-4:], len(self.events))
 
     @property
     def texts(self) -> list[bytes]:

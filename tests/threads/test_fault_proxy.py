@@ -47,18 +47,19 @@ def server() -> Iterator[tuple[str, int]]:
 def fetch(address: tuple[str, int], wait_s: float = 0.2) -> tuple[bytes, str]:
     """Everything that comes for a request, and how it ended."""
     got = b""
-    with socket.create_connection(address, timeout=wait_s) as sock:
-        try:
+    try:
+        # A reset may come as early as the connect.
+        with socket.create_connection(address, timeout=wait_s) as sock:
             sock.sendall(b"please\n")
             while len(got) < 2 * len(DATA):
                 data = sock.recv(65536)
                 if not data:
                     return got, "closed"
                 got += data
-        except ConnectionResetError:
-            return got, "reset"
-        except TimeoutError:
-            return got, "silent"
+    except ConnectionResetError:
+        return got, "reset"
+    except TimeoutError:
+        return got, "silent"
     return got, "endless"
 
 
