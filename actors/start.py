@@ -338,10 +338,11 @@ def embedded_config(market_ids: tuple[str, ...], *, demo: bool) -> Config:
     from models.config_parse import parse_config
 
     markets = "\n".join(f'  - "{market_id}"' for market_id in market_ids)
-    parsed = parse_config(EMBEDDED_YAML.format(markets=markets), "embedded")
+    # The demo shows a partial fill and goes on; a bot left alone halts at its first one, as the default says.
+    text = EMBEDDED_YAML.format(markets=markets, halt="false" if demo else "true")
+    parsed = parse_config(text, "embedded")
     if isinstance(parsed, ConfigErrors):
         raise CannotStartError(EXIT_UNEXPECTED, *parsed.lines())
-    assert demo in (True, False)
     return parsed
 
 
@@ -370,4 +371,7 @@ risk:
   max_open_positions: 1000
   max_orders_per_minute: 600
   duplicate_window_seconds: 0
+  halt_on_partial_fill: {halt}
+  kill_switch_conditions:
+    partials: {{count: 5, minutes: 10}}
 """

@@ -195,7 +195,7 @@ class System:
 
     def _add_feeds(self, name: VenueName, venue: MarketData) -> None:
         markets = self._markets_of(name)
-        size = venue.capabilities.markets_per_socket
+        size = venue.capabilities.markets_per_connection
         for number, start in enumerate(range(0, len(markets), size)):
             label = name if len(markets) <= size else f"{name}-{number + 1}"
             self._add_feed(label, venue, markets[start : start + size])

@@ -74,8 +74,6 @@ class Capabilities:
     """How long an accepted order may stay invisible to reads."""
     requests_per_second: int
     """Budget of one account, of which the protective lane keeps a reserve."""
-    markets_per_socket: int = 100
-    """Markets that one market-data connection may carry; more get further connections."""
     markets_per_connection: int | None = None
     """Markets that one WebSocket may carry; None: all of them."""
 

@@ -22,12 +22,13 @@ from actors.book import BookActor
 from actors.dispatch import HotDispatcher
 from actors.signal import SignalActor
 from adapters.clock import SystemClock
-from adapters.feed import FeedEvent, FeedThread
+from adapters.feed import FeedEvent, FeedThread, HeartbeatPolicy
 from adapters.ids import SystemIds
-from adapters.polymarket.session import PolymarketSession
+from adapters.polymarket.wire import FrameDecoder
 from bench.frames import markets
 from models.book import BookSnapshot, BookUpdate, TopOfBook
 from models.book_keeping import Book, Effect
+from models.clock import BootNs
 from models.market import Market, MarketId
 from models.messages import GenerationBegan
 from models.money import MicroShares, MicroUsd
@@ -39,6 +40,8 @@ from models.watch import SetWatch
 EVERY = 16
 """Every so many frames the time from frame to decision is noted, in each pipeline."""
 NEVER_MS = 1 << 40
+QUIET = HeartbeatPolicy(kind="frame", period_s=5.0, pong_timeout_s=5.0)
+"""The sender only sends, so passes are kept shorter than its first missing pong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,25 @@ class Null:
 
     def tell(self, _message: object) -> None:
         self.told += 1
+
+
+class WideSession:
+    """`PolymarketSession` without its bound on markets per socket: here one socket carries them all."""
+
+    def __init__(self, listed: Sequence[Market], generation: int) -> None:
+        self._decoder = FrameDecoder(listed, generation)
+
+    def opening(self) -> Sequence[str]:
+        return ("{}",)
+
+    def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FeedEvent]:
+        return self._decoder.decode(frame, received_at)
+
+    def heartbeat(self) -> HeartbeatPolicy:
+        return QUIET
+
+    def outgoing(self) -> Sequence[str]:
+        return ()
 
 
 class Sender:
@@ -104,9 +126,9 @@ def run(
     Returns the seconds from the first change to the last.
     """
 
-    def session(generation: int) -> PolymarketSession:
+    def session(generation: int) -> WideSession:
         began(generation)
-        return PolymarketSession(listed, generation)
+        return WideSession(listed, generation)
 
     feed = FeedThread(
         name="bench-feed",
@@ -312,7 +334,7 @@ def measure(kind: str, market_count: int, frames: int, rate: int) -> Measured:
         "threads": ThreadPerActor,
     }[kind](listed, clock)
     with Sender(market_count, frames, rate) as sender:
-        expected = frames + frames // 100
+        expected = sum(1 + (number % 100 == 0) for number in range(frames))
         elapsed = run(
             made.deliver,
             made.begin,
