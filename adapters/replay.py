@@ -171,6 +171,19 @@ def _player(header: TapeHeader, recorded_ns: int, config: Config | None) -> _Pla
     return _Player(header, venue, watched, Replay(watched, terms), WallNs(recorded_ns))
 
 
+def parse_speed(words: str) -> float | None:
+    """`max` is None; anything else a number above zero. Raises `ValueError`."""
+    if words == "max":
+        return None
+    try:
+        speed = float(words)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 1_000_000:
+        raise ValueError(f"{words!r} is no speed; write max or a number such as 1 or 60")
+    return speed
+
+
 class _Pace:
     """Waits until a tape's moment has come at the wanted speed; None never waits."""
 

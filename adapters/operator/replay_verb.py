@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.operator.replay_text import print_result, progress_bar
 from adapters.registry import VENUES
-from adapters.replay import ReplayError, replay
+from adapters.replay import ReplayError, parse_speed, replay
 from adapters.settings import load_config
 from adapters.tape import TapeError
 from models.config import Config
@@ -30,16 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def speed_of(words: str) -> float | None:
-    """`max` is None; anything else a number above zero."""
-    if words == "max":
-        return None
+    """`parse_speed` for argparse."""
     try:
-        speed = float(words)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{words!r} is no speed; write max or a number such as 1 or 60")
-    return speed
+        return parse_speed(words)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(options: argparse.Namespace) -> int:
