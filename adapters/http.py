@@ -160,11 +160,14 @@ class _Cut:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connection: HTTPConnection | None = None
+        self._socket: Any = None
         self.done = False
 
     def watch(self, connection: HTTPConnection) -> None:
+        """The socket itself is kept, too: a connection lets go of it while the rest of an answer is still read."""
         with self._lock:
             self._connection = connection
+            self._socket = connection.sock
             if self.done:
                 self._shut()
 
@@ -174,7 +177,9 @@ class _Cut:
             self._shut()
 
     def _shut(self) -> None:
-        sock: Any = None if self._connection is None else self._connection.sock
+        sock = self._socket
+        if sock is None and self._connection is not None:
+            sock = self._connection.sock  # in the middle of connecting, TLS included
         if sock is not None:
             # The plain socket's shutdown, also under TLS: the reader's TLS state is the reader's alone.
             with contextlib.suppress(OSError):
