@@ -21,7 +21,7 @@ from actors.network import Recovered, StartError
 from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
 from actors.system import Outside, System
 from adapters.clock import SystemClock
-from adapters.embedded import EmbeddedVenue, EmbeddedVenueError
+from adapters.embedded import EmbeddedVenue, EmbeddedVenueError, ReadyLine
 from adapters.gate import Gate
 from adapters.ids import SystemIds
 from adapters.instance import AnotherInstance, InstanceLock
@@ -43,9 +43,9 @@ from adapters.operator.plain import PlainConsole
 from adapters.operator.signals import StopRequest
 from adapters.permit import HaltRecord
 from adapters.redaction import Redactor
-from adapters.registry import venue_module
+from adapters.registry import UnknownVenueError, make_orders, venue_module
 from adapters.settings import Secrets, load_config, load_secrets
-from adapters.venue import MarketData
+from adapters.venue import MarketData, MissingKeysError, Orders
 from models.clock import SECOND
 from models.config import Config
 from models.config_machine import VenueOptions
@@ -188,8 +188,9 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
             scope=f"{plan.mode}:{plan.venue_names}",
             on_change=holder.gate_changed,
         )
-        if not plan.live:
-            gate.grant_fresh("demo" if plan.demo else "paper")
+        # No money is at risk on paper or on the simulated exchange; anywhere else only `resume` gives the permit.
+        if not plan.live or set(plan.venues) == {"simulated"}:
+            gate.grant_fresh("demo" if plan.demo else plan.mode)
         try:
             ledger = open_ledger(plan.ledger, clock)
         except LedgerError as error:
@@ -240,6 +241,7 @@ def _open_state(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> None:
 def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
     config = wanted.config
     options: dict[VenueName, VenueOptions] = {}
+    keys: dict[VenueName, dict[str, str]] = {}
     if wanted.embedded is not None:
         embedded = EmbeddedVenue(wanted.embedded)
         stack.callback(embedded.stop)
@@ -250,6 +252,7 @@ def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
         options[VenueName("simulated")] = VenueOptions(
             rest_url=ready.rest_url, ws_url=ready.ws_url, user_ws_url=ready.user_ws_url
         )
+        keys[VenueName("simulated")] = _account_keys(ready)
         if config is None:
             config = embedded_config(ready.market_ids, demo=wanted.demo)
     assert config is not None
@@ -257,7 +260,7 @@ def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
         return make_plan(
             config,
             _venues(config, options, clock),
-            {},
+            _orders(config, options, keys, wanted, clock) if wanted.live else {},
             live=wanted.live,
             demo=wanted.demo,
             state=wanted.state,
@@ -276,6 +279,29 @@ def _venues(config: Config, given: Mapping[VenueName, VenueOptions], clock: Syst
         module = venue_module(name)
         venues[name] = module.make_market_data(options, clock, config.runtime.rate_budget_per_second)
     return venues
+
+
+def _account_keys(ready: ReadyLine) -> dict[str, str]:
+    account = ready.accounts[0] if ready.accounts else {}
+    return {"API_KEY": account.get("api_key", ""), "API_SECRET": account.get("api_secret", "")}
+
+
+def _orders(
+    config: Config,
+    given: Mapping[VenueName, VenueOptions],
+    keys: Mapping[VenueName, Mapping[str, str]],
+    wanted: Wanted,
+    clock: SystemClock,
+) -> dict[VenueName, Orders]:
+    """The private side of every venue: only built in live mode (I19)."""
+    made = {}
+    for name in {VenueName(config.venue), *config.market_venues().values()}:
+        secrets = keys.get(name) or wanted.secrets.of(name)
+        try:
+            made[name] = make_orders(name, given.get(name) or config.options(name), secrets, clock)
+        except (UnknownVenueError, MissingKeysError) as error:
+            raise CannotStartError(EXIT_CONFIG, str(error)) from None
+    return made
 
 
 def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: StopRequest) -> int:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from actors.dispatch import HotDispatcher, OwnDispatcher, PoolDispatcher
 from actors.network import Carriers, Network, Ports, Recovered
+from actors.order_routes import OrderRoutes
 from actors.plan import Plan
 from actors.status import FeedWatch, Fixed, NewsTap, StatusPublisher
 from actors.watchdog import Probe, Watchdog
@@ -26,9 +27,11 @@ from adapters.feed import FeedEvent, FeedLimits, FeedSession, FeedState, FeedThr
 from adapters.gate import Gate
 from adapters.ledger.connection import Ledger
 from adapters.operator.events import EventBoard
+from adapters.order_lanes import OrderLanes
 from adapters.permit import HaltRecord
+from adapters.rate import RateBudget
 from adapters.snapshots import SnapshotLane
-from adapters.venue import MarketData
+from adapters.venue import Endpoint, MarketData, Orders
 from models.clock import SECOND, Clock, Ids
 from models.config import canonical_json
 from models.events import disconnected, reconnected
@@ -93,6 +96,7 @@ class System:
             for name, venue in plan.venues.items()
         }
         self.tap = NewsTap(outside.clock, self.board)
+        self._order_lanes: OrderLanes | None = None
         self.network = Network(
             plan,
             Carriers(hot=self._hot, own=self._own, pool=self._pool),
@@ -103,7 +107,7 @@ class System:
                 ledger=outside.ledger,
                 snapshots=_SnapshotRouter(plan, self._lanes),
                 tap=self.tap.before,
-                lanes=None,
+                lanes=self._make_lanes if plan.live else None,
                 on_stray=self._stray,
                 on_crash=self._crashed,
             ),
@@ -113,6 +117,8 @@ class System:
         self._feeds: dict[str, FeedThread] = {}
         for name, venue in plan.venues.items():
             self._add_feeds(name, venue)
+        for name, orders in plan.orders.items():
+            self._add_user_feed(name, orders)
         self.publisher = self._make_publisher()
         self._watchdog = Watchdog(
             outside.clock,
@@ -132,6 +138,8 @@ class System:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         plan, now = self.plan, self.clock.wall_ns()
         self.gate.hold("starting")
+        if self._order_lanes is not None:
+            self._order_lanes.start()
         self.network.start()
         self.network.told.tell(
             RecordRows(
@@ -166,6 +174,8 @@ class System:
             feed.stop()
         for lane in self._lanes.values():
             lane.stop(2.0)
+        if self._order_lanes is not None:
+            self._order_lanes.stop(2.0)
         left = len(self.open_items())
         late = self.network.stop_all_but_ledger()
         row = RunStopped(run_id=self.run_id, at=self.clock.wall_ns(), why=why, left_open=left)
@@ -195,7 +205,7 @@ class System:
 
     def _add_feeds(self, name: VenueName, venue: MarketData) -> None:
         markets = self._markets_of(name)
-        size = venue.capabilities.markets_per_connection
+        size = venue.capabilities.markets_per_connection or max(1, len(markets))
         for number, start in enumerate(range(0, len(markets), size)):
             label = name if len(markets) <= size else f"{name}-{number + 1}"
             self._add_feed(label, venue, markets[start : start + size])
@@ -233,12 +243,63 @@ class System:
             on_raw=None if hook is None else lambda frame, wall: hook(venue.name, frame, wall, 0),
         )
 
+    def _add_user_feed(self, name: VenueName, orders: Orders) -> None:
+        """The private stream of an account: fills and order states go to the executor that owns the order."""
+        found = orders.listen_fills_ws()
+        if found is None:
+            return
+        _, session = found
+        label = f"{name}-user"
+        watch = self._feed_watches[label] = FeedWatch()
+        runtime = self.plan.config.runtime
+
+        def endpoint() -> Endpoint:
+            stream = orders.listen_fills_ws()
+            assert stream is not None
+            return stream[0]
+
+        def deliver(events: Sequence[FeedEvent]) -> None:
+            for event in events:
+                self.network.routes.tell(event)
+
+        self._feeds[label] = FeedThread(
+            name=f"feed-{label}",
+            url_provider=lambda: endpoint().url,
+            headers_provider=lambda: endpoint().headers,
+            session_factory=session,
+            deliver=deliver,
+            on_state=lambda state: self._feed_state(label, watch, state, (), None),
+            clock=self.clock,
+            rng=self._outside.rng,
+            limits=FeedLimits(
+                handshake_s=runtime.handshake_timeout_seconds,
+                message_s=runtime.message_timeout_seconds,
+                backoff_initial_s=runtime.reconnect.initial_backoff_seconds,
+                backoff_max_s=runtime.reconnect.max_backoff_seconds,
+                healthy_s=runtime.reconnect.healthy_after_seconds,
+            ),
+        )
+
+    def _make_lanes(self, routes: OrderRoutes) -> OrderLanes:
+        plan, config = self.plan, self.plan.config
+        budgets = {name: RateBudget(self.clock, config.runtime.rate_budget_per_second) for name in plan.orders}
+        self._order_lanes = OrderLanes(
+            plan.orders,
+            gate=self.gate,
+            clock=self.clock,
+            answers=routes,
+            markets={market_id: market.venue for market_id, market in plan.markets.items()},
+            deadline_ns=config.execution.order_timeout_ns,
+            budgets=budgets,
+        )
+        return self._order_lanes
+
     def _feed_state(
-        self, label: str, watch: FeedWatch, state: FeedState, market_ids: Sequence[MarketId], deliver: _Deliver
+        self, label: str, watch: FeedWatch, state: FeedState, market_ids: Sequence[MarketId], deliver: _Deliver | None
     ) -> None:
         """On the feed thread. `down` reaches the books before anything else is done about it."""
         was_live = watch.state is not None and watch.state.kind == "live"
-        if state.kind == "down":
+        if state.kind == "down" and deliver is not None:
             deliver.begin(market_ids, state.generation, connected=False)
         ended_ns = watch.note(state)
         wall = self.clock.wall_ns()
@@ -281,6 +342,7 @@ class System:
         )
 
     def _probes(self) -> dict[str, Probe]:
+        """Lanes answer for their own stuck workers (`order_lanes`), so only the dispatchers are looked at."""
         progress = self._hot.progress
         return {"hot": Probe(handled=lambda: progress.handled, busy=lambda: progress.current)}
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, cast
 
 from adapters.feed import FeedSession
 from adapters.tape import TapeHeader
-from adapters.venue import MarketData
+from adapters.venue import MarketData, Orders
 from models.book import BookSnapshot
 from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
@@ -22,6 +22,12 @@ VENUES: Final[Mapping[str, str]] = {
     "simulated": "adapters.simulated.adapter",
     "polymarket": "adapters.polymarket.adapter",
 }
+
+
+ORDERS: Final[Mapping[str, str]] = {
+    "simulated": "adapters.simulated.trading",
+}
+"""Where a venue's private side is made: a module with `make_orders(options, secrets, clock)`. Paper mode never asks."""
 
 
 class UnknownVenueError(ValueError):
@@ -42,6 +48,12 @@ class TapeSession(FeedSession, Protocol):
 
     @property
     def counts(self) -> FrameCounts: ...
+
+
+class OrdersModule(Protocol):
+    """What a venue's trading module offers."""
+
+    def make_orders(self, options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> Orders: ...
 
 
 class VenueModule(Protocol):
@@ -68,6 +80,14 @@ class VenueModule(Protocol):
     ) -> list[BookSnapshot]:
         """The books in a recorded REST answer, none where it holds none. Raises `VenueReadError`."""
         ...
+
+
+def make_orders(name: str, options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> Orders:
+    """The private side of a venue. Raises `UnknownVenueError`, and what the venue's module raises for missing keys."""
+    if name not in ORDERS:
+        raise UnknownVenueError(f"{name[:40]!r} cannot trade; venues that can: {', '.join(ORDERS)}")
+    module = cast("OrdersModule", importlib.import_module(ORDERS[name]))
+    return module.make_orders(options, secrets, clock)
 
 
 def venue_module(name: str) -> VenueModule:

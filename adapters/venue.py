@@ -52,6 +52,10 @@ class VenueReadRefusedError(Exception):
     """The venue answered a read with a definite no (401, 403, 404, blocked). Asking again changes nothing."""
 
 
+class MissingKeysError(ValueError):
+    """A venue's private side cannot be built: the text names the variables that are not set, never their values."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a venue has. The bot never guesses: what is not declared is not used."""

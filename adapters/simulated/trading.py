@@ -19,7 +19,7 @@ from adapters.simulated import signing, wire
 from adapters.simulated.adapter import CAPABILITIES, REST_URL, USER_WS_URL
 from adapters.simulated.catalog import VENUE
 from adapters.simulated.session import UNREADABLE, UserSession, fill_of, order_seen_of
-from adapters.venue import Endpoint, GateEntry, Position, VenueReadError, VenueReadRefusedError
+from adapters.venue import Endpoint, GateEntry, MissingKeysError, Position, VenueReadError, VenueReadRefusedError
 from models.clock import MS, Clock
 from models.config_machine import VenueOptions
 from models.market import MarketId, Outcome
@@ -75,10 +75,6 @@ _GONE: Final = frozenset({"already_done", "unknown_order"})
 Body = TypeVar("Body", bound=msgspec.Struct)
 Row = TypeVar("Row")
 Value = TypeVar("Value")
-
-
-class MissingKeysError(ValueError):
-    """No API key or secret is set for the simulated exchange."""
 
 
 class _ErrorAnswer(msgspec.Struct, frozen=True):
