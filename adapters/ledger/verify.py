@@ -150,3 +150,15 @@ class _Family:
             found.append(self.waiting[1:])
             self.waiting = next(self._rows, None)
         return tuple(found)
+
+
+def link_holds(connection: sqlite3.Connection, table_name: str, seq: int) -> bool:
+    """Whether one row still fits between its neighbours in the chain."""
+    table = next(table for table in CHAINED if name_of(table) == table_name)
+    row = next(_rows_after(connection, table, seq - 1), None)
+    previous = hash_at(connection, seq - 1)
+    if row is None or row[0] != seq or previous is None:
+        return False
+    family = _Family(connection, table, seq - 1) if table in CHILDREN else None
+    children = () if family is None else family.of(seq)
+    return link(previous, table_name, seq, row[2:], children) == bytes(row[1])

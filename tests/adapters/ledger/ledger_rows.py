@@ -26,6 +26,7 @@ from models.orders import (
     VenueOrderId,
     derive_client_order_id,
 )
+from models.risk import Review, RiskLimits, judge
 from models.rows import (
     AttemptChanged,
     AttemptOpened,
@@ -37,7 +38,7 @@ from models.rows import (
     config_used,
 )
 from models.sets import SetLeg, binary_set
-from models.signal import Kind, SetTerms, SkipReason, Surroundings, Thresholds, decide
+from models.signal import Kind, SetTerms, Surroundings, Thresholds, decide
 from models.verdict import FreshnessLimits
 
 T0 = 1_780_000_000 * SECOND
@@ -135,15 +136,53 @@ def a_skip(number: int = 1, **changes: Any) -> OpportunitySkipped:
     return OpportunitySkipped(opportunity=opportunity)
 
 
-def a_trade(number: int = 1, attempt: str | None = "a-1", refusal: SkipReason | None = None) -> OpportunityJudged:
+def a_review(opportunity: Opportunity, **changes: Any) -> Review:
+    """Everything in order, so risk says yes."""
+    asks = tuple(
+        PriceMicros(top.ask(o) or 0) for top, o in zip(opportunity.tops, (Outcome.YES, Outcome.NO), strict=True)
+    )
+    review = Review(
+        limits=RiskLimits(
+            max_daily_notional=MicroUsd(500_000_000),
+            max_open_positions=5,
+            max_orders_per_minute=60,
+            max_order_size=MicroShares(100_000_000),
+            price_collar=MicroUsd(20_000),
+            duplicate_window_ns=2 * SECOND,
+            daily_notional_halts=True,
+        ),
+        halted=None,
+        halted_markets=(),
+        reserved_markets=(),
+        unresolved_markets=(),
+        size=opportunity.decision.size,
+        asks=asks,
+        opening_limits=asks,
+        notional=MicroUsd(9_710_000),
+        same_prices_ago_ns=None,
+        orders=2,
+        orders_last_minute=0,
+        positions=0,
+        spent_today=MicroUsd(0),
+        reserved=MicroUsd(0),
+        cash=None,
+    )
+    return msgspec.structs.replace(review, **changes)
+
+
+def a_trade(number: int = 1, attempt: str | None = "a-1", **review: Any) -> OpportunityJudged:
+    """The signal said TRADE; risk agrees unless `review` gives it a reason not to."""
     opportunity = an_opportunity(number)
     assert opportunity.decision.kind is Kind.TRADE
+    reviewed = a_review(opportunity, **review)
+    refusal = judge(reviewed)
+    assert (refusal is None) == (attempt is not None)
     return OpportunityJudged(
         opportunity=opportunity,
         attempt_id=None if attempt is None else AttemptId(attempt),
-        refusal=refusal,
-        detail="",
-        risk_inputs=b"{}",
+        refusal=None if refusal is None else refusal[0],
+        detail="" if refusal is None else refusal[1],
+        risk_inputs=msgspec.json.encode(reviewed),
     )
 
 

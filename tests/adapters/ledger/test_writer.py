@@ -18,7 +18,6 @@ from models.messages import EpisodeEnded, MinuteCounted, TickSampled
 from models.money import MicroUsd
 from models.orders import Fill, FillState, VenueOrderId, commit_seal
 from models.rows import FillsDisagreeError, OrderAdopted, join_fills
-from models.signal import SkipReason
 from tests.adapters.ledger.ledger_rows import (
     SET,
     T0,
@@ -157,14 +156,12 @@ def test_a_row_of_a_class_without_a_table_is_a_programming_error(ledger: Ledger)
 
 
 def test_a_refused_trade_is_a_skip_with_the_word_of_risk(ledger: Ledger) -> None:
-    ledger.writer.take(a_trade(1, attempt=None, refusal=SkipReason.DAILY_NOTIONAL), AT)
+    ledger.writer.take(a_trade(1, attempt=None, spent_today=MicroUsd(495_000_000)), AT)
 
     ledger.writer.flush(AT)
 
-    [(decision, reason, attempt, inputs)] = rows_of(
-        ledger, "SELECT decision, reason, attempt_id, risk_inputs FROM opportunities"
-    )
-    assert (decision, reason, attempt, inputs) == ("skipped", "daily_notional", None, "{}")
+    [(decision, reason, attempt)] = rows_of(ledger, "SELECT decision, reason, attempt_id FROM opportunities")
+    assert (decision, reason, attempt) == ("skipped", "daily_notional", None)
 
 
 def test_one_configuration_is_stored_once_however_often_the_bot_starts(ledger: Ledger) -> None:
