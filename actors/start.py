@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random  # noqa: TID251  the one source of chance of a live process; the simulator passes its own
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from actors.main import EXIT_CONFIG, EXIT_OK, VERSION
 from actors.network import Recovered, StartError
 from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
 from actors.system import Outside, System
+from adapters.chance import fresh_rng
 from adapters.clock import SystemClock
 from adapters.embedded import EmbeddedVenue, EmbeddedVenueError, ReadyLine
 from adapters.gate import Gate
@@ -202,7 +202,7 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
                 ids=SystemIds(),
                 gate=gate,
                 ledger=ledger,
-                rng=random.Random(os.urandom(16)),
+                rng=fresh_rng(),
                 code_version=VERSION,
                 found=Recovered(risk=RiskState(day=utc_day(clock.wall_ns()))),
             ),

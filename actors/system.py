@@ -10,7 +10,6 @@ control socket, log writer: under twenty whatever the number of markets.
 from __future__ import annotations
 
 import logging
-import random  # noqa: TID251  seeded by whoever starts the bot; only backoff and retries use it
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from actors.order_routes import OrderRoutes
 from actors.plan import Plan
 from actors.status import FeedWatch, Fixed, NewsTap, StatusPublisher
 from actors.watchdog import Probe, Watchdog
+from adapters.chance import Rng
 from adapters.feed import FeedEvent, FeedLimits, FeedSession, FeedState, FeedThread
 from adapters.gate import Gate
 from adapters.ledger.connection import Ledger
@@ -65,7 +65,7 @@ class Outside:
     ids: Ids
     gate: Gate
     ledger: Ledger
-    rng: random.Random
+    rng: Rng
     code_version: str
     found: Recovered
     record: Callable[[VenueName, bytes, int, int], None] | None = None
