@@ -44,7 +44,7 @@ class Attempt:
     expired: bool = False
     """`max_inflight_seconds` have passed: nothing opens any more."""
     partial: bool = False
-    """It has needed protection."""
+    """It has been in protection."""
     remedies: int = 0
     """Protective rounds so far."""
     stranded: bool = False

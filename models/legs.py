@@ -58,7 +58,7 @@ def following_orders(terms: ExecutionTerms, attempt: Attempt) -> tuple[OrderLife
     """
     filled = MicroShares(max(attempt.holdings))
     others = [leg for leg in range(len(terms.legs)) if attempt.held(leg) < filled]
-    spent = sum(attempt.bought(leg) for leg in range(len(terms.legs)))
+    spent = sum(_at_limit(attempt, life) for life in attempt.orders)
     budget = MicroUsd(divide_down(terms.complete_set.payout * filled, MICRO) - spent)
     limits = _break_even(terms, attempt, others, filled, budget)
     markets = [terms.legs[leg].market for leg in others]
@@ -68,6 +68,12 @@ def following_orders(terms: ExecutionTerms, attempt: Attempt) -> tuple[OrderLife
         _order(terms, attempt, leg, Action.BUY, filled, limit, Purpose.COMPLETE)
         for leg, limit in zip(others, limits, strict=True)
     )
+
+
+def _at_limit(attempt: Attempt, life: OrderLife) -> int:
+    """What a BUY cost at most: whether its executions are known by now must not change what follows it (I14)."""
+    limit = life.intent.limit_price
+    return cost_rounded_up(limit, life.filled) + taker_fee(attempt.fees[life.intent.leg], limit, life.filled)
 
 
 def protective_orders(terms: ExecutionTerms, attempt: Attempt, choice: ProtectionChoice) -> tuple[OrderLife, ...]:

@@ -11,7 +11,7 @@ from models.money import MICRO, MicroUsd, divide_down
 from models.order_life import Alarm, OrderLife, Phase
 from models.orders import ClientOrderId
 from models.protection import ProtectionChoice
-from models.rows import AttemptChanged, AttemptOpened, Ending, Event, EventKind, OrderChanged
+from models.rows import AttemptChanged, AttemptOpened, Ending, Event, EventKind, OrderChanged, Settled
 from models.set_state import State
 
 
@@ -52,7 +52,9 @@ def changed(
 
 
 def ending(attempt: Attempt) -> Ending:
-    if attempt.partial:
+    """Judged by what happened, not by when it became known: a reversal seen early and one seen late end alike (I14)."""
+    reversed_fill = any(life.reversed_size for life in attempt.orders)
+    if attempt.remedies or attempt.stranded or reversed_fill:
         return Ending.PARTIAL
     if attempt.sets > 0:
         return Ending.SUCCESS
@@ -73,10 +75,24 @@ def realized_pnl(terms: ExecutionTerms, attempt: Attempt) -> tuple[MicroUsd | No
         return None, ""
     spent = attempt.total_cost + attempt.total_fees
     if attempt.sets <= 0:
-        return (MicroUsd(-spent), "unwound") if attempt.partial else (MicroUsd(0), "")
+        return MicroUsd(-spent), "unwound" if any(life.filled for life in attempt.orders) else ""
     if terms.nets:
         return MicroUsd(divide_down(terms.complete_set.payout * attempt.sets, MICRO) - spent), "netting"
     return MicroUsd(attempt.merged_cash - spent), "merge"
+
+
+def settled(terms: ExecutionTerms, attempt: Attempt, kind: str, cash: MicroUsd, at: WallNs) -> Settled:
+    """All complete sets of an attempt turned into cash: the ledger's own account of cash and positions needs it (I8)."""
+    return Settled(
+        at=at,
+        attempt_id=attempt.attempt_id,
+        set_id=attempt.set_id,
+        market_id=terms.market_ids[0],
+        kind=kind,
+        yes_size=attempt.sets,
+        no_size=attempt.sets,
+        cash=cash,
+    )
 
 
 def order_changed(life: OrderLife, at: WallNs) -> OrderChanged:

@@ -289,7 +289,7 @@ def reopen(record: Idle | Cooldown, _event: Proceed, turn: Turn) -> Record | Non
     past = tuple(attempt for attempt in record.past if attempt is not naked)
     timers = record.timers.without(TimerName.COOLDOWN)
     again = UnderWay(attempt=naked, past=past, timers=timers)
-    protecting = _protect(again, replace(naked, remedies=0), turn)
+    protecting = _protect(again, naked, turn)
     return replace(
         protecting,
         timers=turn.start(naked, protecting.timers, TimerName.INFLIGHT, turn.terms.max_inflight_ns),

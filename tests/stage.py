@@ -166,8 +166,15 @@ class Stage:
         answer = OutcomeUnknown(client_order_id=intent.client_order_id, why="timeout")
         self.tell(SubmitAnswered(attempt_id=intent.attempt_id, answer=answer, sent=None, at=BootNs(self.now)))
 
-    def show(self, index: int = -1, filled: float = 0, *, status: VenueOrderStatus = VenueOrderStatus.DONE) -> None:
-        """A probe finds the order, with its executions."""
+    def show(
+        self,
+        index: int = -1,
+        filled: float = 0,
+        *,
+        status: VenueOrderStatus = VenueOrderStatus.DONE,
+        fills: bool = True,
+    ) -> None:
+        """A probe finds the order, with its executions unless `fills` is off."""
         intent = self.order(index)
         seen = OrderSeen(
             client_order_id=intent.client_order_id,
@@ -175,7 +182,7 @@ class Stage:
             status=status,
             filled=shares(filled),
         )
-        fills = (a_fill(intent, filled, trade=f"p-{intent.client_order_id}"),) if filled else ()
+        fills = (a_fill(intent, filled, trade=f"p-{intent.client_order_id}"),) if filled and fills else ()
         self.tell(ProbeAnswered(attempt_id=intent.attempt_id, answer=seen, fills=fills, at=BootNs(self.now)))
 
     def update(self, index: int = -1, filled: float = 0, *, status: VenueOrderStatus = VenueOrderStatus.DONE) -> None:
