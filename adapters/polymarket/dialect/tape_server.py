@@ -156,7 +156,7 @@ class TapeServer:
             if order.operation == "unsubscribe":
                 client.tokens -= set(order.assets_ids)
                 return
-            fresh = [token for token in order.assets_ids if token not in client.tokens]
+            fresh = [token for token in order.assets_ids if token in self._venue.tokens - client.tokens]
             client.tokens |= set(fresh)
             dump = None if self._between else self._venue.dump(fresh)
             if dump is not None:

@@ -91,6 +91,7 @@ class TapeVenue:
         self._owners = {
             token: market for market in self.markets for token in (market.yes_instrument, market.no_instrument)
         }
+        self.tokens = frozenset(self._owners)
         self._books = {token: TokenBook() for token in self._owners}
         self._ticks: dict[MarketId, int] = {market.market_id: market.price_bands[0].step for market in self.markets}
         self._last_trades: dict[str, str] = {}
