@@ -82,7 +82,7 @@ def realized_pnl(terms: ExecutionTerms, attempt: Attempt) -> tuple[MicroUsd | No
 
 
 def settled(terms: ExecutionTerms, attempt: Attempt, kind: str, cash: MicroUsd, at: WallNs) -> Settled:
-    """All complete sets of an attempt turned into cash: the ledger's own account of cash and positions needs it (I8)."""
+    """All complete sets of an attempt turned into cash; the ledger recomputes cash and positions from it (I8)."""
     return Settled(
         at=at,
         attempt_id=attempt.attempt_id,

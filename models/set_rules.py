@@ -191,6 +191,7 @@ def note_merge(record: U, event: MergeAnswered, turn: Turn) -> U:
         turn.incident("merge_unknown", event.why)
     else:
         attempt = replace(attempt, merged=attempt.sets, merged_cash=event.cash)
+        turn.write(set_rows.settled(turn.terms, attempt, "merge", event.cash, turn.wall))
     return replace(record, attempt=attempt)
 
 

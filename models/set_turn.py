@@ -27,7 +27,7 @@ from models.messages import (
     RecordRows,
     SubmitAnswered,
 )
-from models.money import MicroShares
+from models.money import MICRO, MicroShares, MicroUsd, divide_down
 from models.order_life import OrderFact, OrderLife, Phase, fold, stamped
 from models.orders import ClientOrderId, Fill, OrderSeen, OutcomeUnknown, Refused
 from models.rows import FillReported, Row
@@ -102,6 +102,9 @@ class Turn:
         """Nothing of the attempt is open, unknown or naked: release its markets and pause."""
         until = BootNs(self.now + self.terms.cooldown_ns)
         timers = self.start(attempt, Timers(record.timers.serial), TimerName.COOLDOWN, self.terms.cooldown_ns)
+        if self.terms.nets and attempt.sets > 0:
+            cash = MicroUsd(divide_down(self.terms.complete_set.payout * attempt.sets, MICRO))
+            self.write(set_rows.settled(self.terms, attempt, "netting", cash, self.wall))
         self.write(set_rows.changed(self.terms, attempt, State.COOLDOWN, self.wall, ended=True))
         self.do(
             MarketsReleased(
