@@ -23,13 +23,16 @@ from adapters.simulated.adapter import REST_URL
 from adapters.simulated.catalog import DEFAULT_MARKETS
 from adapters.simulated.exchange import NO_PLAN, InProcessExchange, Setup, Trader
 from adapters.simulated.faults import Plan, PlanError, duration_ns, read_plan
+from adapters.simulated.load import LoadLoop
 from adapters.simulated.server import SimulatedServer
+from adapters.simulated.sockets import OUTBOX_BYTES
 from adapters.simulated.truth import truth
 from models.clock import MS, SECOND
 from models.market import BookModel
 from models.money import MICRO, text
 
 EXIT_OK: Final = 0
+EXIT_USAGE: Final = 2
 EXIT_PORT: Final = 69
 EXIT_CONFIG: Final = 78
 
@@ -39,6 +42,10 @@ DIALECTS: Final = {"polymarket": "adapters.polymarket.dialect"}
 DEFAULT_PORT: Final = int(REST_URL.rpartition(":")[2])
 DEFAULT_CASH: Final = 10_000
 MARKETS_MAX: Final = 5_000
+MATCHED_MAX: Final = 5_000
+"""Book changes per second that the engine is asked to match."""
+LOAD_OUTBOX_BYTES: Final = 256 << 20
+"""A load test is about a client that cannot keep up, so it may fall behind far before it is dropped."""
 PR_SET_PDEATHSIG: Final = 1
 
 
@@ -53,7 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=BookModel.SEPARATE,
         help="of the binary markets (default separate); the three-outcome event is always unified",
     )
-    parser.add_argument("--rate", type=int, default=50, metavar="N", help="book changes per second (default 50)")
+    parser.add_argument(
+        "--rate",
+        type=int,
+        default=50,
+        metavar="N",
+        help=f"book changes per second (default 50); above {MATCHED_MAX} needs --load",
+    )
+    parser.add_argument("--load", action="store_true", help="send a precomputed loop at --rate instead of trading")
     parser.add_argument("--faults", default=None, metavar="F", help="fault plan: a file, or demo or faults")
     parser.add_argument("--cash", type=int, default=DEFAULT_CASH, metavar="USD", help="of each account")
     parser.add_argument("--accounts", type=int, default=1, metavar="N", help="how many traders (default 1)")
@@ -75,17 +89,26 @@ def run(options: argparse.Namespace) -> int:
     except PlanError as error:
         sys.stderr.write(f"fault plan: {error}\n")
         return EXIT_CONFIG
+    if options.rate > MATCHED_MAX and not options.load:
+        sys.stderr.write(f"more than {MATCHED_MAX} changes per second are not matched live; add --load\n")
+        return EXIT_USAGE
     exchange = InProcessExchange(setup_of(options, plan, time.time_ns()))
     try:
-        server = SimulatedServer(exchange, options.port)
+        server = SimulatedServer(exchange, options.port, LOAD_OUTBOX_BYTES if options.load else OUTBOX_BYTES)
     except OSError as error:
         sys.stderr.write(f"port {options.port}: {error.strerror}\n")
         return EXIT_PORT
+    load = LoadLoop(server.hub, exchange, options.rate) if options.load else None
+    if load is not None:
+        load.start()
     server.start()
     say(ready_line(server, exchange))
     stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
+    if load is not None:
+        load.stop()
     server.stop()
-    say(truth(exchange, None if options.for_ns is None else options.for_ns // MS))
+    told = truth(exchange, None if options.for_ns is None else options.for_ns // MS)
+    say(told if load is None else told | {"load": load.truth()})
     return EXIT_OK
 
 
@@ -107,7 +130,8 @@ def setup_of(options: argparse.Namespace, plan: Plan, start: int) -> Setup:
         start=start,
         markets=options.markets,
         book_model=options.book_model,
-        rate=options.rate,
+        rate=0 if options.load else options.rate,
+        scripted=not options.load,
         traders=traders,
         plan=plan,
     )

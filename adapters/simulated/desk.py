@@ -134,9 +134,11 @@ class OrderDesk:
             self._house_order(request, request.action, there - keep, now)
 
     def _hit(self, order: VenueOrder, now: int) -> None:
-        """Let the house trade against a resting order until it is filled."""
+        """Let the house trade down to a resting order, and through it."""
         opposite = Action.SELL if order.request.action is Action.BUY else Action.BUY
-        self._house_order(order.request, opposite, order.remaining, now)
+        listing = self._exchange.listings[order.request.market_id]
+        there = self._exchange.takeable(listing, replace(order.request, action=opposite))
+        self._house_order(order.request, opposite, there, now)
 
     def _house_order(self, like: OrderRequest, action: Action, size: int, now: int) -> None:
         self._house_orders += 1

@@ -61,6 +61,8 @@ class Setup:
     book_model: BookModel = BookModel.SEPARATE
     rate: int = 50
     """Frames of background trading per second, all markets together; 0 for none."""
+    scripted: bool = True
+    """Whether the crowd opens the gaps of the script."""
     traders: tuple[Trader, ...] = ()
     plan: Plan = NO_PLAN
 
@@ -83,7 +85,7 @@ class InProcessExchange:
         for trader in setup.traders:
             account = Account(trader.name, trader.api_key, trader.api_secret, house=False)
             self.engine.open_account(account, trader.cash, setup.start)
-        self.crowd = Crowd(self.engine, self.markets, setup.seed, setup.start)
+        self.crowd = Crowd(self.engine, self.markets, setup.seed, setup.start, scripted=setup.scripted)
         self.levers = Levers(random.Random(f"{setup.seed}/faults"))
         for lever in setup.plan.levers:
             self.levers.add(lever, 0)
@@ -101,12 +103,14 @@ class InProcessExchange:
 
     def advance(self, now: int) -> list[Effect]:
         """Let everything happen that is due until `now`; what has to go out on the streams is returned, in order."""
+        effects: list[Effect] = []
         while (due := self._next_inner()) <= now:
+            effects += self.streams.take_due(due)
             self.now = max(self.now, due)
             self._happen(self.now)
             self._publish(self.now)
         self.now = max(self.now, now)
-        return self.streams.take_due(self.now)
+        return effects + self.streams.take_due(self.now)
 
     def next_due(self) -> int:
         """When `advance` has something to do again (ns)."""
@@ -149,7 +153,7 @@ class InProcessExchange:
         return "post_only" if self.now < self.engine.post_only_until else "open"
 
     def snapshot(self, market_id: MarketId) -> wire.Snapshot:
-        return dialect.snapshot(self.engine.listings[market_id], self.streams.seqs[market_id], self.now)
+        return self.streams.snapshot(market_id, self.now)
 
     # -- inside
 

@@ -23,6 +23,8 @@ class Peer(Protocol):
 
     def send(self, data: bytes) -> None: ...
 
+    def send_raw(self, frames: bytes) -> None: ...
+
     def close(self, code: int) -> None: ...
 
     def freeze(self, part: bytes) -> None: ...
@@ -85,6 +87,12 @@ class Hub:
 
     def receive(self, connection: int, message: bytes) -> None:
         self.call(lambda exchange, now: exchange.streams.receive(connection, message, now))
+
+    def send_raw(self, connection: int, frames: bytes) -> None:
+        """Whole frames, made elsewhere, to one peer. Only from within `call`."""
+        peer = self._peers.get(connection)
+        if peer is not None:
+            peer.send_raw(frames)
 
     def _run(self) -> None:
         with self._changed:

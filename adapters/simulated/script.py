@@ -75,9 +75,9 @@ def script(markets: Sequence[Market], seed: int) -> Iterator[ScriptedGap]:
         members = chance.choice(free or [min(pool, key=lambda group: _free_at(group, busy_until))])
         at_ms = max(at_ms, _free_at(members, busy_until))
         gap = _gap(kind, members, at_ms, chance)
-        for waiting in [held for held in later if held.at_ms <= at_ms]:
-            later.remove(waiting)
-            yield waiting
+        later.sort(key=lambda held: held.at_ms)
+        while later and later[0].at_ms <= at_ms:
+            yield later.pop(0)
         yield gap
         ends_ms = at_ms + gap.life_ms
         if kind is GapKind.GOOD and chance.random() < 0.3:

@@ -155,7 +155,8 @@ class SocketPeer:
                 if self._ended.is_set():
                     return
                 if closing is not None:
-                    self._say_goodbye(closing)
+                    if not self._frozen:
+                        self._say_goodbye(closing)
                     return
         finally:
             self._end()

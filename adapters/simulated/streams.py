@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Protocol
 
 import msgspec
 
@@ -49,6 +50,12 @@ class Freeze:
 Effect = Send | Close | Freeze
 
 
+class Load(Protocol):
+    """A source of frames that bypasses the engine."""
+
+    def snapshot(self, market_id: MarketId, now: int) -> wire.Snapshot: ...
+
+
 @dataclass(slots=True, eq=False)
 class _Connection:
     account: str | None
@@ -79,6 +86,8 @@ class Streams:
         self.seqs: dict[MarketId, int] = dict.fromkeys(listings, 0)
         self._sent: dict[MarketId, int] = dict.fromkeys(listings, 0)
         self.frames = 0
+        self.load: Load | None = None
+        """Where the books come from in a load test, instead of the engine."""
 
     # -- connections
 
@@ -174,6 +183,20 @@ class Streams:
             seqs = {str(m): self._sent[m] for m in peer.markets if self._silent.get(m, 0) <= now}
             self._send(connection, wire.Heartbeat(ts, seqs), now)
 
+    def snapshot(self, market_id: MarketId, now: int) -> wire.Snapshot:
+        """A market's whole book as of its last frame."""
+        if self.load is not None:
+            return self.load.snapshot(market_id, now)
+        return dialect.snapshot(self._listings[market_id], self.seqs[market_id], now)
+
+    def subscribers(self) -> list[tuple[int, Iterable[MarketId]]]:
+        """(connection, its markets) of everybody who is being sent market data."""
+        return [(c, peer.markets) for c, peer in self._connections.items() if peer.markets and not peer.frozen]
+
+    def note_sent(self, market_id: MarketId, seq: int) -> None:
+        """Frames up to `seq` went out past these streams (load)."""
+        self.seqs[market_id] = self._sent[market_id] = seq
+
     # -- what is done to connections and markets
 
     def drop_all(self, stream: str, code: int, now: int) -> None:
@@ -236,8 +259,7 @@ class Streams:
 
     def _send_snapshot(self, connection: int, market_id: MarketId, now: int) -> None:
         if self._silent.get(market_id, 0) <= now:
-            seq = self.seqs[market_id]
-            self._send(connection, dialect.snapshot(self._listings[market_id], seq, now), now)
+            self._send(connection, self.snapshot(market_id, now), now)
 
     def _send(self, connection: int, frame: msgspec.Struct, now: int) -> None:
         peer = self._connections[connection]

@@ -97,12 +97,14 @@ class OpenedGap:
 class Crowd:
     """Quotes and gaps. `step` and `follow_script` change the engine; whoever calls them publishes what happened."""
 
-    def __init__(self, exchange: Exchange, markets: Sequence[Market], seed: int, start: int) -> None:
+    def __init__(
+        self, exchange: Exchange, markets: Sequence[Market], seed: int, start: int, *, scripted: bool = True
+    ) -> None:
         self._exchange = exchange
         self._start = start
         self._chance = random.Random(f"{seed}/traffic")
         self._orders = 0
-        self._script: Iterator[ScriptedGap] = script(markets, seed)
+        self._script: Iterator[ScriptedGap] = script(markets, seed) if scripted else iter(())
         self._next: ScriptedGap | None = next(self._script, None)
         self._open: list[tuple[int, ScriptedGap]] = []
         self.opened: list[OpenedGap] = []
