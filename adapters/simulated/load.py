@@ -1,7 +1,7 @@
 """Frames by the hundred thousand: a loop of changes, computed and encoded beforehand, for load tests.
 
 Every market goes round a cycle of changes that ends where it began, so that the book is known at every frame without
-the engine: sizes change, and on separate books exactly one frame of each cycle opens a gap, which the next frame closes.
+the engine: sizes change, and on separate books exactly one frame of each cycle opens a gap, which the next one closes.
 The truth counts the gaps that were really sent. Orders are not for load tests.
 """
 

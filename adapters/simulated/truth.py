@@ -24,7 +24,8 @@ def truth(exchange: InProcessExchange, horizon_ms: int | None = None) -> dict[st
     elapsed_ms = (exchange.now - exchange.setup.start) // MS
     until_ms = -(-max(elapsed_ms, 1) // CHAPTER_MS) * CHAPTER_MS if horizon_ms is None else horizon_ms
     engine = exchange.engine
-    gaps = takewhile(lambda gap: gap.at_ms < until_ms, script(exchange.markets, exchange.setup.seed))
+    scripted = script(exchange.markets, exchange.setup.seed) if exchange.setup.scripted else iter(())
+    gaps = takewhile(lambda gap: gap.at_ms < until_ms, scripted)
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": exchange.setup.seed,
