@@ -154,7 +154,7 @@ def _completable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares
     short = [leg for leg in legs if leg.held < high]
     if any(not leg.ready or not leg.asks for leg in short):
         return MicroShares(0)
-    reach = min(*(leg.held + _depth(leg.asks) for leg in short), high)
+    reach = min([high, *(leg.held + _depth(leg.asks) for leg in short)])
     size = MicroShares(lot_rounded_down(MicroShares(reach), lot) - low)
     if size <= 0:
         return MicroShares(0)
@@ -167,7 +167,7 @@ def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares,
     long = [leg for leg in legs if leg.held > low]
     if any(not leg.ready or not leg.bids for leg in long):
         return MicroShares(0)
-    floor = max(*(leg.held - _depth(leg.bids) for leg in long), low)
+    floor = max([low, *(leg.held - _depth(leg.bids) for leg in long)])
     size = lot_rounded_down(MicroShares(high - floor), lot)
     if size <= 0:
         return MicroShares(0)

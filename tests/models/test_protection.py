@@ -1,0 +1,203 @@
+"""Complete, unwind, hold: priced on fresh books, the cheapest allowed taken, and sunk cost never asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.fees import FeeSchedule, taker_fee
+from models.market import Action
+from models.money import MicroShares, MicroUsd, cost_rounded_up
+from models.protection import LegHolding, Remedy, choose
+from tests.trading import SHARE, a_market, levels, price, shares
+
+MARKET = a_market()
+FEES = FeeSchedule(name="q", as_of="2026-11-22", rate_micros=70_000)
+
+
+def leg(held: float, *, paid: str = "0.45", bids=(), asks=(), ready=True, market=MARKET) -> LegHolding:
+    return LegHolding(
+        market=market,
+        held=shares(held),
+        paid=cost_rounded_up(price(paid), shares(held)),
+        ready=ready,
+        bids=levels(*bids),
+        asks=levels(*asks),
+    )
+
+
+def decide(*legs: LegHolding, cap: str = "0.10", payout: int = SHARE, lot: float = 1, forbidden: str = ""):
+    return choose(legs, payout=MicroUsd(payout), lot=shares(lot), cap=MicroUsd(price(cap)), forbidden=forbidden)
+
+
+def test_the_three_numbers_are_the_field_guides_formulas():
+    market = a_market(fees=FEES)
+    choice = decide(
+        leg(10, bids=[("0.40", 100)], market=market),
+        leg(0, asks=[("0.50", 100)], market=market),
+    )
+
+    complete_fee = taker_fee(FEES, price("0.50"), shares(10))
+    unwind_fee = taker_fee(FEES, price("0.40"), shares(10))
+    assert choice.complete == 10_000_000 - 4_500_000 - 5_000_000 - complete_fee
+    assert choice.unwind == 4_000_000 - unwind_fee - 4_500_000
+    assert choice.hold == -4_500_000
+    assert choice.remedy is Remedy.COMPLETE
+    [order] = choice.orders
+    assert (order.leg, order.action, order.size, order.limit) == (1, Action.BUY, shares(10), price("0.50"))
+
+
+def test_the_walk_goes_down_the_ladder_and_the_limit_is_its_last_step():
+    choice = decide(leg(10, bids=[("0.40", 4), ("0.38", 3), ("0.30", 99)]), leg(0))
+
+    assert choice.unwind == 400_000 * 4 + 380_000 * 3 + 300_000 * 3 - 4_500_000
+    assert choice.orders[0].limit == price("0.30")
+    assert choice.remedy is Remedy.UNWIND
+
+
+@pytest.mark.parametrize("paid", ["0.10", "0.45", "0.90"])
+def test_what_was_paid_does_not_decide_between_completing_and_unwinding(paid):
+    choice = decide(leg(10, paid=paid, bids=[("0.44", 100)]), leg(0, asks=[("0.57", 100)]), cap="0.99")
+
+    assert choice.remedy is Remedy.UNWIND
+    assert choice.unwind - choice.complete == 100_000
+
+
+def test_of_equals_completing_is_preferred():
+    choice = decide(leg(10, bids=[("0.44", 100)]), leg(0, asks=[("0.56", 100)]))
+
+    assert choice.complete == choice.unwind
+    assert choice.remedy is Remedy.COMPLETE
+
+
+def test_completing_at_a_loss_smaller_than_the_unwinds_is_taken():
+    choice = decide(leg(10, bids=[("0.40", 100)]), leg(0, asks=[("0.58", 100)]))
+
+    assert choice.complete == -300_000
+    assert choice.remedy is Remedy.COMPLETE
+
+
+@pytest.mark.parametrize(("bid", "remedy"), [("0.35", Remedy.UNWIND), ("0.34", Remedy.HOLD)])
+def test_beyond_the_cap_nothing_is_sent(bid, remedy):
+    choice = decide(leg(10, bids=[(bid, 100)]), leg(0), cap="0.10")
+
+    assert choice.remedy is remedy
+    assert bool(choice.orders) is (remedy is Remedy.UNWIND)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_an_empty_or_stale_side_is_unavailable_and_never_zero(ready):
+    choice = decide(
+        leg(10, bids=[("0.44", 100)], ready=ready),
+        leg(0, asks=[], ready=True),
+    )
+
+    assert choice.complete is None
+    assert (choice.unwind is None) is (not ready)
+    assert choice.remedy is (Remedy.UNWIND if ready else Remedy.HOLD)
+
+
+def test_a_side_below_the_venues_minimum_is_unavailable():
+    market = a_market(lot=0.01, min_notional="1")
+
+    choice = decide(leg(2, bids=[("0.44", 100)], market=market), leg(0, asks=[("0.55", 100)], market=market), lot=0.01)
+
+    assert choice.unwind is None, "0.88 dollars"
+    assert choice.complete == 2_000_000 - 900_000 - 1_100_000
+    assert choice.remedy is Remedy.COMPLETE
+    assert not choice.untradable
+
+
+def test_what_no_price_would_make_tradable_is_untradable():
+    market = a_market(lot=0.01, min_size=5)
+
+    choice = decide(leg(2, bids=[("0.44", 100)], market=market), leg(0, asks=[("0.55", 100)], market=market), lot=0.01)
+
+    assert (choice.remedy, choice.untradable) == (Remedy.HOLD, True)
+
+
+def test_only_the_unequal_part_is_mended():
+    choice = decide(leg(10, bids=[("0.44", 100)]), leg(4, asks=[("0.80", 100)]))
+
+    assert choice.missing == shares(6)
+    assert choice.orders[0].size == shares(6)
+    assert choice.hold == -2_700_000
+
+
+def test_both_ways_are_compared_on_the_same_quantity_and_done_as_far_as_the_book_goes():
+    choice = decide(leg(10, bids=[("0.40", 100)]), leg(0, asks=[("0.50", 4)]))
+
+    assert choice.compared_size == shares(4)
+    assert choice.complete == 4_000_000 - 1_800_000 - 2_000_000
+    assert choice.unwind == 1_600_000 - 1_800_000
+    assert choice.orders[0].size == shares(4)
+
+
+def test_three_legs_are_raised_or_lowered_together():
+    complete = decide(
+        leg(10, paid="0.30", bids=[("0.20", 100)]),
+        leg(6, paid="0.30", bids=[("0.20", 100)], asks=[("0.31", 100)]),
+        leg(0, paid="0.30", asks=[("0.32", 100)]),
+    )
+    unwind = decide(
+        leg(10, paid="0.30", bids=[("0.28", 100)]),
+        leg(6, paid="0.30", bids=[("0.28", 100)]),
+        leg(0, paid="0.30"),
+    )
+
+    assert [(o.leg, o.action, o.size) for o in complete.orders] == [
+        (1, Action.BUY, shares(4)),
+        (2, Action.BUY, shares(10)),
+    ]
+    assert [(o.leg, o.action, o.size) for o in unwind.orders] == [
+        (0, Action.SELL, shares(10)),
+        (1, Action.SELL, shares(6)),
+    ]
+
+
+def test_in_weather_that_forbids_buying_only_selling_is_left():
+    choice = decide(leg(10, bids=[("0.40", 100)]), leg(0, asks=[("0.50", 100)]), forbidden="post-only")
+
+    assert (choice.complete, choice.remedy) == (None, Remedy.UNWIND)
+
+
+def ladder(rising: bool):
+    steps = st.lists(st.tuples(st.integers(1, 99), st.integers(1, 30)), max_size=4, unique_by=lambda s: s[0])
+    return steps.map(lambda s: tuple((p * 10_000, q * SHARE) for p, q in sorted(s, reverse=not rising)))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), ladder(False), ladder(True), st.booleans()), min_size=2, max_size=4),
+    st.integers(0, 100),
+)
+def test_orders_never_oversell_never_overbuy_and_never_break_the_cap(drawn, cap_cents):
+    legs = [
+        LegHolding(
+            market=MARKET,
+            held=MicroShares(held * SHARE),
+            paid=MicroUsd(held * 450_000),
+            ready=ready,
+            bids=bids,
+            asks=asks,
+        )
+        for held, bids, asks, ready in drawn
+    ]
+    low, high = min(x.held for x in legs), max(x.held for x in legs)
+
+    choice = choose(legs, payout=MicroUsd(SHARE), lot=shares(1), cap=MicroUsd(cap_cents * 10_000))
+
+    for order in choice.orders:
+        held = legs[order.leg].held
+        if order.action is Action.SELL:
+            assert order.size <= held - low
+        else:
+            assert order.size <= high - held
+        assert legs[order.leg].ready
+        assert order.size > 0
+    assert bool(choice.orders) is (choice.remedy is not Remedy.HOLD)
+    chosen = {Remedy.COMPLETE: choice.complete, Remedy.UNWIND: choice.unwind}.get(choice.remedy)
+    if chosen is not None:
+        assert chosen >= -(cap_cents * 10_000 * choice.compared_size) // SHARE - 1
+        others = [n for n in (choice.complete, choice.unwind) if n is not None]
+        assert chosen == max(others)
