@@ -13,6 +13,7 @@ from adapters.rate import RateBudget
 from adapters.simulated import wire
 from adapters.simulated.catalog import VENUE
 from adapters.simulated.session import UNREADABLE, MarketSession, book_snapshot
+from adapters.tape import TapeHeader
 from adapters.venue import Capabilities, Endpoint, VenueReadError, VenueReadRefusedError
 from models.book import BookSnapshot
 from models.clock import BootNs, Clock
@@ -163,7 +164,7 @@ def tape_entry(market: Market) -> dict[str, Any]:
     return entry
 
 
-def tape_session(header: Mapping[str, Any], markets: Sequence[Market], generation: int) -> MarketSession:  # noqa: ARG001  other venues need the header
+def tape_session(header: TapeHeader, markets: Sequence[Market], generation: int) -> MarketSession:  # noqa: ARG001  other venues need the header
     return MarketSession(markets, generation)
 
 

@@ -55,6 +55,8 @@ class _Quote:
     """Sizes that the script prescribes while a gap is open."""
     resting: dict[LevelKey, tuple[str, int]] = field(default_factory=dict)
     """(client order id, size) of the crowd's order at each level."""
+    levels: list[LevelKey] = field(default_factory=list)
+    """What `wanted` said when the market was last requoted."""
 
     @property
     def busy(self) -> bool:
@@ -129,7 +131,7 @@ class Crowd:
         market_id = chance.choice(self._turn)
         quote = self._quotes[market_id]
         moves = chance.random() < 0.15
-        key = chance.choice(quote.wanted())
+        key = chance.choice(quote.levels)
         size = self._size(quote)
         if not self._tradable(quote, now):
             return
@@ -218,7 +220,8 @@ class Crowd:
 
     def _requote(self, quote: _Quote, now: int) -> None:
         """Bring the crowd's orders to where they are wanted: first all cancels, so that it never meets itself."""
-        wanted = dict.fromkeys(quote.wanted())
+        quote.levels = quote.wanted()
+        wanted = dict.fromkeys(quote.levels)
         for key in [
             key for key in quote.resting if key not in wanted or quote.resting[key][1] != self._pin(quote, key)
         ]:
