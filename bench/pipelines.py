@@ -273,8 +273,8 @@ class ThreadPerActor:
 
     def close(self) -> None:
         for book in self.books.values():
-            book.stop(block=False)
-        self.signal.stop(block=False)
+            _ = book.stop(block=False)
+        _ = self.signal.stop(block=False)
 
 
 class _BookThread(pykka.ThreadingActor):
@@ -324,15 +324,19 @@ def _crash(name: str, error: BaseException) -> None:
     raise SystemExit(f"{name} crashed in the benchmark: {error!r}")
 
 
+Pipeline = RawLoop | ActorPipeline | ThreadPerActor
+PIPELINES: dict[str, Callable[[Sequence[Market], SystemClock], Pipeline]] = {
+    "raw": RawLoop,
+    "actors": ActorPipeline,
+    "threads": ThreadPerActor,
+}
+
+
 def measure(kind: str, market_count: int, frames: int, rate: int) -> Measured:
     """One pass of one pipeline against a sender of its own."""
     clock = SystemClock()
     listed = markets(market_count)
-    made: RawLoop | ActorPipeline | ThreadPerActor = {
-        "raw": RawLoop,
-        "actors": ActorPipeline,
-        "threads": ThreadPerActor,
-    }[kind](listed, clock)
+    made = PIPELINES[kind](listed, clock)
     with Sender(market_count, frames, rate) as sender:
         expected = sum(1 + (number % 100 == 0) for number in range(frames))
         elapsed = run(
