@@ -92,11 +92,11 @@ class BookActor(BotActor):
         elif kind is LaddersWanted:
             self._answer(message)
         elif kind is BookLost:
-            self._after(self._book.lose(message.reason, message.generation))
+            self._after(self._book.lose(message.reason, message.generation, message.received_at))
         elif kind is GenerationBegan:
             self._begin(message)
         elif kind is TickChanged:
-            self._after(self._book.lose(NotReady.TICK_CHANGE, message.generation))
+            self._after(self._book.lose(NotReady.TICK_CHANGE, message.generation, message.at))
         elif kind is StatusChanged:
             self._status(message)
         else:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from adapters.venue import MarketData, VenueReadError, VenueReadRefusedError
 from models.clock import SECOND, BootNs, Clock
 from models.market import Market, MarketId
@@ -98,6 +100,7 @@ class SnapshotLane:
         for market_id, wanted in batch.items():
             by_generation.setdefault(wanted.generation, []).append(market_id)
         for generation, market_ids in by_generation.items():
+            asked_at = self._clock.boot_ns()
             try:
                 snapshots = self._venue.get_snapshot_rest(
                     [self._markets[market_id] for market_id in market_ids], generation, self._clock
@@ -109,7 +112,7 @@ class SnapshotLane:
                 continue
             self.fetched += len(snapshots)
             for snapshot in snapshots:
-                self._books[snapshot.market_id].tell(snapshot)
+                self._books[snapshot.market_id].tell(msgspec.structs.replace(snapshot, asked_at=asked_at))
             missing = set(market_ids) - {snapshot.market_id for snapshot in snapshots}
             self._again({market_id: batch[market_id] for market_id in missing})
 

@@ -66,6 +66,10 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     received_at: BootNs
     lag_ms: int | None = None
     source: Source = Source.STREAM
+    asked_at: BootNs | None = None
+    """When a REST answer was asked for (the snapshot lane stamps it): one that was asked for before the book's loss may
+    be from before it. None where nobody knows (a tape).
+    """
 
 
 class BookUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -73,6 +73,7 @@ class Book:
         "_deltas",
         "_disputed",
         "_levels",
+        "_lost_at",
         "_pending",
         "_seen_no",
         "_seen_yes",
@@ -115,6 +116,7 @@ class Book:
         self._disputed = 0
         """Sides (bit 1 << side) whose best price the venue has claimed to be another than ours."""
         self._deltas = 0
+        self._lost_at = 0
 
     # -- events
 
@@ -132,8 +134,9 @@ class Book:
         self.begin(NO_GENERATION)
         return self._lose(NotReady.FEED_DOWN)
 
-    def lose(self, reason: NotReady, generation: int | None = None) -> Effect:
-        """Stop trusting the book. A `generation` that is not the current one is an echo of an old connection.
+    def lose(self, reason: NotReady, generation: int | None = None, at: int = 0) -> Effect:
+        """Stop trusting the book. A `generation` that is not the current one is an echo of an old connection; `at` is
+        when the fault was received.
 
         Also LOST for a book that was not ready: what it has kept has a hole now, and the snapshot that was asked for
         may be from before it.
@@ -142,7 +145,8 @@ class Book:
             self.counts.old_generation += 1
             return Effect.NOTHING
         self._forget_kept()
-        return self._lose(reason)
+        self._lose(reason, at)
+        return Effect.LOST
 
     def update(self, event: BookUpdate) -> Effect:
         """Apply one frame's changes of this market, or keep them until a snapshot arrives."""
@@ -159,10 +163,10 @@ class Book:
             if seq != self.seq + 1:
                 self.counts.gaps += 1
                 self._pending.append(event)
-                return self._lose(NotReady.GAP)
+                return self._lose(NotReady.GAP, event.received_at)
         if not self._apply(event):
             self._pending.append(event)
-            return self._lose(NotReady.BAD_LEVEL)
+            return self._lose(NotReady.BAD_LEVEL, event.received_at)
         return Effect.CHANGED
 
     def alive(self, event: MarketAlive) -> Effect:
@@ -172,7 +176,7 @@ class Book:
         if event.seq is not None and self.seq is not None and event.seq > self.seq:
             self.counts.gaps += 1
             self.seq = event.seq
-            return self._lose(NotReady.GAP)
+            return self._lose(NotReady.GAP, event.received_at)
         self.evidence_at = event.received_at
         if event.lag_ms is not None:
             self.lag_ms = event.lag_ms
@@ -268,7 +272,8 @@ class Book:
 
     # -- inside
 
-    def _lose(self, reason: NotReady) -> Effect:
+    def _lose(self, reason: NotReady, at: int = 0) -> Effect:
+        self._lost_at = max(self._lost_at, at)
         already = self.not_ready is not None
         self.not_ready = reason
         self._seen_yes = self._seen_no = False
@@ -284,7 +289,7 @@ class Book:
             return Effect.NOTHING
         self.counts.overflows += 1
         self._forget_kept()
-        self._lose(NotReady.OVERFLOW)
+        self._lose(NotReady.OVERFLOW, event.received_at)
         return Effect.LOST
 
     def _forget_kept(self) -> None:
@@ -362,7 +367,9 @@ class Book:
         return max(levels) if side in (YES_BID, NO_BID) else min(levels)
 
     def _older(self, event: BookSnapshot) -> bool:
-        """Whether the snapshot would take the book back in time (an undated REST answer might)."""
+        """Whether the snapshot would take the book back in time, or might (asked for before the loss, undated)."""
+        if self.not_ready is not None and event.asked_at is not None and event.asked_at < self._lost_at:
+            return True
         if event.seq is not None and self.seq is not None:
             return event.seq < self.seq
         if event.exchange_ms is None:

@@ -158,6 +158,7 @@ def snapshot(
     received_at: int = START_BOOT,
     lag_ms: int | None = None,
     source: Source = Source.STREAM,
+    asked_at: int | None = None,
 ) -> BookSnapshot:
     """Both outcomes, no gap; None for an outcome that it does not speak for."""
     return BookSnapshot(
@@ -172,6 +173,7 @@ def snapshot(
         received_at=BootNs(received_at),
         lag_ms=lag_ms,
         source=source,
+        asked_at=None if asked_at is None else BootNs(asked_at),
     )
 
 
