@@ -1,0 +1,123 @@
+"""What the ledger knows of attempts that a new process must know about: unfinished, of today, held, or the latest ones.
+
+Read once at start, on the main thread, before any actor runs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from models.clock import WallNs
+from models.market import Action, MarketId, Outcome, SetId, VenueName
+from models.money import MicroShares, MicroUsd, PriceMicros
+from models.order_life import Phase
+from models.orders import (
+    AttemptId,
+    ClientOrderId,
+    Fill,
+    FillState,
+    OrderIntent,
+    Purpose,
+    TimeInForce,
+    VenueOrderId,
+)
+from models.recovery import PAST_PER_SET, StoredAttempt, StoredOrder
+from models.risk import DAY_NS, utc_day
+from models.rows import Ending
+
+_ATTEMPTS: Final = """
+    SELECT a.seq, a.attempt_id, a.at, a.opportunity_id, a.set_id, a.mode, a.size, a.reserved, c.ending,
+        coalesce(c.open_position, 0)
+    FROM attempts a LEFT JOIN attempt_changes c
+        ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
+    WHERE c.ending IS NULL OR c.open_position = 1 OR a.at >= ?
+        OR a.seq IN (SELECT seq FROM (
+            SELECT seq, row_number() OVER (PARTITION BY set_id ORDER BY seq DESC) AS age FROM attempts) WHERE age <= ?)
+    ORDER BY a.seq"""
+
+_ORDERS: Final = """
+    SELECT i.client_order_id, i.attempt_id, i.set_id, i.venue, i.market_id, i.leg, i.outcome, i.action, i.limit_price,
+        i.size, i.time_in_force, i.purpose, c.phase, c.venue_order_id, coalesce(c.filled, 0), c.refusal,
+        coalesce(c.by_venue, 1), c.sent_at, c.acked_at
+    FROM order_intents i LEFT JOIN order_changes c
+        ON c.seq = (SELECT max(seq) FROM order_changes WHERE client_order_id = i.client_order_id)
+    WHERE i.attempt_id = ? AND i.adopted = 0 ORDER BY i.seq"""
+
+_FILLS: Final = """
+    SELECT venue_trade_id, client_order_id, venue_order_id, size, price, fee, state, exchange_ms
+    FROM fill_reports f WHERE client_order_id = ? AND seq = (SELECT max(seq) FROM fill_reports g
+        WHERE g.client_order_id = f.client_order_id AND g.venue = f.venue AND g.venue_trade_id = f.venue_trade_id)"""
+
+_MERGED: Final = "SELECT coalesce(sum(yes_size), 0), coalesce(sum(cash), 0) FROM settlements WHERE attempt_id = ?"
+
+
+def stored_attempts(connection: sqlite3.Connection, wall: WallNs) -> list[StoredAttempt]:
+    """Oldest first. `wall` decides what today is."""
+    today = utc_day(wall) * DAY_NS
+    rows = connection.execute(_ATTEMPTS, (today, PAST_PER_SET)).fetchall()
+    return [_attempt(connection, row) for row in rows]
+
+
+def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAttempt:
+    _, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position = row
+    merged, cash = connection.execute(_MERGED, (attempt_id,)).fetchone()
+    orders = connection.execute(_ORDERS, (attempt_id,)).fetchall()
+    return StoredAttempt(
+        attempt_id=AttemptId(attempt_id),
+        at=WallNs(at),
+        opportunity_id=opportunity_id or "",
+        set_id=SetId(set_id),
+        mode=mode,
+        size=MicroShares(size),
+        reserved=MicroUsd(reserved),
+        ending=None if ending is None else Ending(ending),
+        open_position=bool(open_position),
+        merged=MicroShares(merged),
+        merged_cash=MicroUsd(cash),
+        orders=tuple(_order(connection, order) for order in orders),
+    )
+
+
+def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:
+    (own, attempt_id, set_id, venue, market_id, leg, outcome, action, limit, size, force, purpose, *heard) = row
+    phase, venue_order_id, filled, refusal, by_venue, sent_at, acked_at = heard
+    intent = OrderIntent(
+        client_order_id=ClientOrderId(own),
+        attempt_id=AttemptId(attempt_id),
+        set_id=SetId(set_id),
+        venue=VenueName(venue),
+        market_id=MarketId(market_id),
+        leg=leg,
+        outcome=Outcome(outcome),
+        action=Action(action),
+        limit_price=PriceMicros(limit),
+        size=MicroShares(size),
+        time_in_force=TimeInForce(force),
+        purpose=Purpose(purpose),
+    )
+    return StoredOrder(
+        intent=intent,
+        phase=None if phase is None else Phase(phase),
+        venue_order_id=None if venue_order_id is None else VenueOrderId(venue_order_id),
+        filled=MicroShares(filled),
+        refusal=refusal,
+        by_venue=bool(by_venue),
+        sent_at=sent_at,
+        acked_at=acked_at,
+        fills=tuple(_fill(fill) for fill in connection.execute(_FILLS, (own,))),
+    )
+
+
+def _fill(row: tuple[Any, ...]) -> Fill:
+    trade_id, own, venue_order_id, size, price, fee, state, exchange_ms = row
+    return Fill(
+        venue_trade_id=trade_id,
+        client_order_id=ClientOrderId(own),
+        venue_order_id=None if venue_order_id is None else VenueOrderId(venue_order_id),
+        size=MicroShares(size),
+        price=PriceMicros(price),
+        fee=None if fee is None else MicroUsd(fee),
+        state=FillState(state),
+        exchange_ms=exchange_ms,
+    )
