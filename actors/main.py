@@ -46,8 +46,6 @@ OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("adapters.operator.init_verb", "write config.yaml and .env, never over existing ones"),
     "record": ("adapters.operator.record_verb", "record a venue's raw market data to a tape"),
     "replay": ("adapters.operator.replay_verb", "run a recorded tape through the decision, without a bot"),
-    "record": ("adapters.operator.record_verb", "write what a venue sends to a tape, without a bot"),
-    "find": ("adapters.operator.find_verb", "markets of the catalog as entries of the allow list"),
     "simulate": ("adapters.simulated.cli", "the simulated exchange as a server on this machine"),
 }
 """name -> (module with `add_arguments(parser)` and `run(options) -> exit code`, help)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,14 +30,23 @@ EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 69
 EXIT_CONFIG: Final = 78
 TAPE_VERSION: Final = 1
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)?\Z")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="must not exist yet; `.tape.jsonl.gz` by custom")
     parser.add_argument("--config", type=Path, default=CONFIG_DEFAULT, metavar="F", help="its venue and allow list")
     parser.add_argument(
-        "--for", dest="for_s", type=float, default=None, metavar="SECONDS", help="default: until Ctrl-C"
+        "--for", dest="for_s", type=_seconds, default=None, metavar="T", help="90s, 30m, 6h; else Ctrl-C"
     )
+
+
+def _seconds(words: str) -> float:
+    matched = _DURATION.match(words)
+    if matched is None:
+        raise argparse.ArgumentTypeError(f"{words!r} is not a duration; write 90s, 30m or 6h")
+    return float(matched[1]) * _UNITS[matched[2] or "s"]
 
 
 def run(options: argparse.Namespace) -> int:
