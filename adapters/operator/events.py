@@ -171,6 +171,23 @@ class Selection:
         return due
 
 
+def pane(lines: Sequence[EventLine], level: Level, count: int) -> list[EventLine]:
+    """The newest `count` lines of a level, oldest first, for a screen that is drawn anew each time.
+
+    In NORMAL and QUIET lines with one fold key stand once, where the newest of them stands, with all their occurrences.
+    """
+    if level is Level.ALL:
+        return list(lines[-count:]) if count else []
+    kept: dict[str, EventLine] = {}
+    for line in lines:
+        if level is Level.QUIET and _RANK[line.kind] < _RANK[EventKind.DONE]:
+            continue
+        key = line.fold or f"#{line.serial}"
+        before = kept.pop(key, None)
+        kept[key] = line if before is None else replace(line, times=line.times + before.times)
+    return [replace(line, fold="") for line in list(kept.values())[-count:]] if count else []
+
+
 def _missed(before: EventLine, count: int) -> EventLine:
     return EventLine(
         serial=0, at=before.at, kind=EventKind.INFO, subject="", text=f"… {count} more lines, see log", times=1

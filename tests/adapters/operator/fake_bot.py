@@ -204,12 +204,12 @@ class FakeBot:
             already = any(known[0] == market_id for known in self.halts)
             self.halts.append((market_id, reason, by))
             if market_id is None:
-                trading = Trading(on=False, reason=reason, by=by, since=self.clock.wall)
+                trading = Trading(on=False, reason=reason, by=by, since=self.clock.wall_ns())
                 self.now = replace(self.now, trading=trading)
             else:
                 rows = tuple(replace(r, halted=r.halted or r.market_id == market_id) for r in self.now.markets)
                 self.now = replace(self.now, markets=rows)
-        return Halted(reason=reason, by=by, at=self.clock.wall, already=already, persisted=self.persisted)
+        return Halted(reason=reason, by=by, at=self.clock.wall_ns(), already=already, persisted=self.persisted)
 
     def outlook(self, market_id: MarketId | None) -> ResumeOutlook:
         row = self.now.market(market_id) if market_id else None
@@ -224,7 +224,7 @@ class FakeBot:
         if self.refusals:
             return Refused(why=self.refusals)
         self.resumes.append((market_id, reason, by))
-        self.now = replace(self.now, trading=Trading(on=True, reason=reason, by=by, since=self.clock.wall))
+        self.now = replace(self.now, trading=Trading(on=True, reason=reason, by=by, since=self.clock.wall_ns()))
         return Resumed(note="The permit ends in 24 h.")
 
     def ladders(self, market_id: MarketId, timeout_s: float) -> LaddersSeen | None:
