@@ -46,6 +46,7 @@ OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("adapters.operator.init_verb", "write config.yaml and .env, never over existing ones"),
     "record": ("adapters.operator.record_verb", "record a venue's raw market data to a tape"),
     "replay": ("adapters.operator.replay_verb", "run a recorded tape through the decision, without a bot"),
+    "drill": ("actors.drill", "put every kill condition to the test, away from the bot's own state"),
     "simulate": ("adapters.simulated.cli", "the simulated exchange as a server on this machine"),
 }
 """name -> (module with `add_arguments(parser)` and `run(options) -> exit code`, help)."""

@@ -29,6 +29,7 @@ from models.messages import (
     TradingHalted,
     TradingResumed,
 )
+from models.money import MicroShares
 from models.orders import AttemptId
 from models.risk import RiskLimits, RiskState, Weather, gauges, release, resolved, review, unresolved
 from models.signal import SkipReason
@@ -102,6 +103,10 @@ class RiskActor(BotActor):
     def state(self) -> RiskState:
         """Immutable; read by the status publisher on another thread."""
         return self._state
+
+    @property
+    def max_order_size(self) -> MicroShares:
+        return self._limits.max_order_size
 
     @property
     def limits(self) -> tuple[Gauge, ...]:

@@ -6,7 +6,6 @@ trip; the RiskActor closes the gate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from models.clock import SECOND, BootNs
@@ -83,37 +82,3 @@ def kill_switch(risk: Risk) -> KillSwitch:
             ),
         )
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drilled:
-    """One condition put to the test."""
-
-    name: str
-    limit: int
-    tripped_at: int | None
-    """The incident that tripped it; None: it never fires with this configuration."""
-    forgets: bool
-    """The same incidents spread wider than the window do not trip it."""
-
-
-def drill(switch: KillSwitch) -> Sequence[Drilled]:
-    """Feed every condition its own incidents, one a millisecond, and then spread wider than its window."""
-    return [
-        Drilled(
-            name=condition.name,
-            limit=condition.limit,
-            tripped_at=_first_trip(switch, condition, spacing_ns=1_000_000),
-            forgets=condition.limit == 1 or _first_trip(switch, condition, spacing_ns=condition.window_ns) is None,
-        )
-        for condition in switch.cleared().conditions
-    ]
-
-
-def _first_trip(switch: KillSwitch, condition: Condition, *, spacing_ns: int) -> int | None:
-    present = switch.cleared()
-    for number in range(1, condition.limit + 1):
-        present, tripped = present.noted(condition.kind, BootNs(number * spacing_ns))
-        if tripped is not None:
-            return number
-    return None

@@ -12,7 +12,7 @@ import pytest
 from models import risk as risk_module
 from models.clock import SECOND, BootNs, WallNs
 from models.config_trading import Execution, KillSwitch, Risk, Window
-from models.kill_switch import Drilled, drill, kill_switch
+from models.kill_switch import kill_switch
 from models.messages import ApprovedSet, MarketsReleased
 from models.money import MicroUsd
 from models.orders import AttemptId
@@ -319,11 +319,3 @@ def test_a_manual_resume_empties_every_window():
     present, tripped = present.cleared().noted("reject", at(1))
 
     assert tripped is None
-
-
-def test_the_drill_trips_every_condition_at_its_limit_and_not_when_spread_out():
-    assert drill(switch(partials=(1, 1), rejects=(3, 1), disconnects=(5, 10))) == [
-        Drilled(name="partials", limit=1, tripped_at=1, forgets=True),
-        Drilled(name="rejects", limit=3, tripped_at=3, forgets=True),
-        Drilled(name="disconnects", limit=5, tripped_at=5, forgets=True),
-    ]

@@ -1,0 +1,69 @@
+"""`drill`: every armed kill condition fires, holds, lets protection through and survives a restart, or it says so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from actors.drill import MARKET, drill
+from actors.main import main
+from models.config import Config
+from models.config_trading import KillSwitch, Risk, Window
+
+
+def a_config(**risk) -> Config:
+    return Config(venue="simulated", markets=(MARKET,), risk=Risk(**risk))
+
+
+def test_every_condition_of_the_default_configuration_fires_and_holds(tmp_path):
+    results = drill(a_config(), tmp_path)
+
+    assert [(r.name, r.tripped_at) for r in results] == [
+        ("partials", 2),
+        ("rejects", 5),
+        ("disconnects", 5),
+        ("halt_on_partial_fill", 1),
+        ("daily_notional", 1),
+    ]
+    assert all(r.passed for r in results)
+    assert [r.counter for r in results][:3] == [2, 5, 5]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_each_window_trips_exactly_at_its_limit(count, tmp_path):
+    window = Window(count=count, minutes=1)
+    switch = KillSwitch(partials=window, rejects=window, disconnects=window)
+
+    results = drill(a_config(kill_switch_conditions=switch), tmp_path)
+
+    assert {r.tripped_at for r in results[:3]} == {count}
+
+
+def test_what_is_switched_off_is_not_drilled(tmp_path):
+    switch = KillSwitch(daily_notional=False)
+
+    names = [r.name for r in drill(a_config(kill_switch_conditions=switch, halt_on_partial_fill=False), tmp_path)]
+
+    assert names == ["partials", "rejects", "disconnects"]
+
+
+def test_a_condition_that_cannot_fire_is_named(tmp_path):
+    too_slow = Window(count=100, minutes=1)  # one incident a second never fills it
+    switch = KillSwitch(rejects=too_slow)
+
+    [rejects] = [r for r in drill(a_config(kill_switch_conditions=switch), tmp_path) if r.name == "rejects"]
+
+    assert rejects.tripped_at is None
+    assert not rejects.passed
+
+
+def test_the_verb_prints_one_object_and_exits_with_zero(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["drill", "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"]
+    assert len(told["conditions"]) == 5
+    assert list(tmp_path.iterdir()) == [], "the bot's own state is left alone"
