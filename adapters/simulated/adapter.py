@@ -12,10 +12,11 @@ from adapters.http import HttpReader, Params
 from adapters.rate import RateBudget
 from adapters.simulated import wire
 from adapters.simulated.catalog import VENUE
-from adapters.simulated.session import UNREADABLE, MarketSession, book_snapshot
+from adapters.simulated.session import MarketSession
+from adapters.simulated.values import UNREADABLE, book_snapshot
 from adapters.tape import TapeHeader
 from adapters.venue import Capabilities, Endpoint, VenueReadError, VenueReadRefusedError
-from models.book import BookSnapshot
+from models.book import BookSnapshot, Source
 from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeeSchedule
@@ -104,9 +105,10 @@ def _decoded(content: bytes | str, kind: type[Body], what: str) -> Body:
 
 def _snapshots(answer: wire.SnapshotList, generation: int, received_at: BootNs) -> list[BookSnapshot]:
     try:
-        return [book_snapshot(frame, generation, received_at) for frame in answer.snapshots]
+        books = [book_snapshot(frame, generation, received_at) for frame in answer.snapshots]
     except MoneyError as error:
         raise VenueReadError(f"/snapshot: {error}") from None
+    return [msgspec.structs.replace(book, source=Source.REST) for book in books]
 
 
 def _market(body: wire.MarketBody) -> Market:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adapters.simulated.accounts import Account, EntryKind
+from adapters.simulated.affordable import CLOSED_BY, own_price, unaffordable
 from adapters.simulated.listing import Listing, Place
 from adapters.simulated.orders import (
     NORMAL,
@@ -33,7 +34,7 @@ from adapters.simulated.orders import (
 )
 from models.fees import taker_fee
 from models.market import Action, Market, MarketId, MarketStatus, Outcome
-from models.money import MICRO, MicroShares, PriceMicros
+from models.money import MicroShares, PriceMicros
 from models.orders import FillState, TimeInForce
 
 
@@ -58,13 +59,6 @@ class JournalLine:
     account: str
     reference: str
     detail: str
-
-
-_CLOSED_BY = {
-    MarketStatus.PAUSED: Refusal.MARKET_PAUSED,
-    MarketStatus.CLOSED: Refusal.MARKET_CLOSED,
-    MarketStatus.RESOLVED: Refusal.MARKET_RESOLVED,
-}
 
 
 @dataclass(slots=True)
@@ -119,7 +113,7 @@ class Exchange:
         refused = (
             self._weather(listing, request, now, takes=bool(takes))
             or listing.refusal(request)
-            or self._unaffordable(account, listing, request, takes)
+            or unaffordable(account, listing, request, takes, settled_only=not self.rules.spend_unsettled)
         )
         if refused is not None:
             return self._refuse(account, request, now, refused.code, refused.text)
@@ -231,43 +225,17 @@ class Exchange:
     def _weather(self, listing: Listing, request: OrderRequest, now: int, *, takes: bool) -> RefusedOrder | None:
         if now < self.unavailable_until:
             return RefusedOrder(Refusal.RESTARTING, "the exchange is restarting")
-        if listing.status in _CLOSED_BY:
-            return RefusedOrder(_CLOSED_BY[listing.status], f"the market is {listing.status.value}")
+        if listing.status in CLOSED_BY:
+            return RefusedOrder(CLOSED_BY[listing.status], f"the market is {listing.status.value}")
         post_only = listing.status is MarketStatus.POST_ONLY or now < self.post_only_until
         if post_only and (takes or request.time_in_force is not TimeInForce.GTC):
             return RefusedOrder(Refusal.POST_ONLY, "only resting orders are accepted now")
         return None
 
-    def _unaffordable(
-        self, account: Account, listing: Listing, request: OrderRequest, takes: list[tuple[VenueOrder, int]]
-    ) -> RefusedOrder | None:
-        """Worst case of the order against what is free; called with the market's own rules already checked."""
-        if any(maker.account == account.name for maker, _ in takes):
-            return RefusedOrder(Refusal.SELF_CROSS, "the order would trade with your own resting order")
-        spent = fees = taken = 0
-        for maker, size in takes:
-            price = _own_price(request, maker)
-            spent += notional(price, size)
-            fees += taker_fee(listing.market.fees, PriceMicros(price), MicroShares(size))
-            taken += size
-        if request.action is Action.SELL:
-            free = account.free_shares(
-                (request.market_id, request.outcome), settled_only=not self.rules.spend_unsettled
-            )
-            if request.size > free:
-                return RefusedOrder(Refusal.INSUFFICIENT_POSITION, "fewer shares are free than the order sells")
-            need = max(0, fees - spent)
-        else:
-            rest = request.size - taken if request.time_in_force is TimeInForce.GTC else 0
-            need = spent + fees + notional(request.price, rest)
-        if need > account.free_cash:
-            return RefusedOrder(Refusal.INSUFFICIENT_BALANCE, "less cash is free than the order may cost")
-        return None
-
     def _execute(
         self, listing: Listing, taker: VenueOrder, maker: VenueOrder, size: int, now: int, treatment: Treatment
     ) -> None:
-        price = _own_price(taker.request, maker)
+        price = own_price(taker.request, maker)
         fee = taker_fee(listing.market.fees, PriceMicros(price), MicroShares(size))
         delay = self.rules.settlement_ns if treatment.settlement_ns is None else treatment.settlement_ns
         concerned = not (self.accounts[taker.account].house and self.accounts[maker.account].house)
@@ -348,9 +316,3 @@ class Exchange:
     def _note(self, account: Account, now: int, kind: str, reference: str, detail: str) -> None:
         if not account.house:
             self.journal.append(JournalLine(now, kind, account.name, reference, detail))
-
-
-def _own_price(request: OrderRequest, maker: VenueOrder) -> int:
-    """What a taker pays or gets per share in its own outcome: the maker's price, or what is left of a dollar."""
-    same = request.outcome is maker.request.outcome
-    return maker.request.price if same else MICRO - maker.request.price

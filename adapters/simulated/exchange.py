@@ -28,7 +28,6 @@ from adapters.simulated.orders import (
     StatusAnnounced,
     TradePrinted,
 )
-from adapters.simulated.script import LAG_MS, GapKind
 from adapters.simulated.settlement import merge, resolve, settle_due
 from adapters.simulated.streams import Effect, Streams
 from adapters.simulated.traffic import Crowd
@@ -37,6 +36,10 @@ from models.market import BookModel, MarketId, MarketStatus
 from models.money import MICRO, MicroUsd, parse_micros, text
 
 HEARTBEAT_NS: Final = SECOND
+QUICK_HEARTBEAT_NS: Final = SECOND // 4
+"""Legs in different markets need proofs of life that lie close together; with few markets that costs little."""
+FEW_MARKETS: Final = 50
+CALM_AFTER_NS: Final = SECOND // 2
 NO_PLAN: Final = Plan()
 
 
@@ -96,7 +99,8 @@ class InProcessExchange:
         self._later: list[tuple[int, int, Callable[[int], None]]] = []
         self._next_step = setup.start if setup.rate else None
         self._steps = 0
-        self._next_beat = setup.start + HEARTBEAT_NS
+        self._beat = QUICK_HEARTBEAT_NS if setup.markets <= FEW_MARKETS else HEARTBEAT_NS
+        self._next_beat = setup.start + self._beat
         self.engine.drain()  # the opening books are in everybody's first snapshot
 
     # -- time
@@ -178,15 +182,15 @@ class InProcessExchange:
             heapq.heappop(self._later)[2](now)
         settle_due(self.engine, now)
         for gap in self.crowd.follow_script(now):
-            if gap.kind is GapKind.LAGGING:
+            if gap.lag_ms:
                 for market_id in gap.markets:
-                    self.streams.lag(market_id, now + gap.life_ms * MS, LAG_MS * MS)
+                    self.streams.lag(market_id, now + gap.life_ms * MS, gap.lag_ms * MS)
         if self._next_step is not None and self._next_step <= now:
             self.crowd.step(now)
             self._steps += 1
             self._next_step = self.setup.start + self._steps * SECOND // self.setup.rate
         if self._next_beat <= now:
-            self._next_beat += HEARTBEAT_NS
+            self._next_beat += self._beat
             if not self.unavailable:
                 self.streams.heartbeat(now)
 
@@ -218,7 +222,10 @@ class InProcessExchange:
                     self.streams.publish_private(happening.account, dialect.fill_news(happening), now)
 
     def _fire(self, lever: Lever, now: int) -> None:
-        """Carry out a timed lever."""
+        """Carry out a timed lever; one that wants a calm moment waits until no scripted gap is open."""
+        if lever.calm and (busy_until := self.crowd.busy_until()) is not None:
+            self._at(busy_until + CALM_AFTER_NS, lambda at: self._fire(lever, at))
+            return
         lasts = duration_ns(lever.duration)
         delay = duration_ns(lever.delay)
         match lever.lever:

@@ -110,6 +110,8 @@ class Lever(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"du
     chance: Probability | None = None
     market: str | None = None
     account: str | None = None
+    calm: bool = False
+    """A timed lever waits for a moment at which no scripted gap is open."""
     leg: str = "any"
     """`any`, `first` or `second`: an order counts as second when its account has just bought another leg."""
     stream: str = "market"

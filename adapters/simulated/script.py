@@ -44,6 +44,8 @@ class ScriptedGap:
     sizes: tuple[int, ...]
     """Micro-shares at the best ask of each leg: (YES, NO) of one market, or one per market of an event."""
     life_ms: int
+    lag_ms: int = 0
+    """How late the market's frames are while it is open."""
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -56,8 +58,8 @@ class ScriptedGap:
 
 
 FIRST_AT_MS: Final = 2_000
-LAG_MS: Final = 3_000
-"""How late the frames of a lagging market are."""
+LAGS_MS: Final = (800, 3_000)
+"""How late the frames of a lagging market are: a doubt for one bot, beyond use for another."""
 
 
 def script(markets: Sequence[Market], seed: int) -> Iterator[ScriptedGap]:
@@ -85,7 +87,7 @@ def script(markets: Sequence[Market], seed: int) -> Iterator[ScriptedGap]:
             later.append(again)
             ends_ms = again.at_ms + again.life_ms
         for member in members:
-            busy_until[member.market_id] = ends_ms + (LAG_MS + 2_000 if kind is GapKind.LAGGING else 1_000)
+            busy_until[member.market_id] = ends_ms + (gap.lag_ms + 2_000 if gap.lag_ms else 1_000)
         at_ms += chance.randrange(600, 1_800)
 
 
@@ -131,12 +133,14 @@ def _gap(kind: GapKind, members: Sequence[Market], at_ms: int, chance: random.Ra
     edge = chance.randrange(30_000, 60_001, 10_000)
     sizes = [chance.randrange(30, 201) * MICRO for _ in range(legs)]
     life_ms = chance.randrange(1_500, 4_000, 100)
+    lag_ms = 0
     if kind is GapKind.SMALL:
         edge = step * chance.randrange(1, 4)
     elif kind is GapKind.THIN:
         sizes[chance.randrange(legs)] = chance.randrange(1, 8) * MICRO
     elif kind is GapKind.LAGGING:
         life_ms = chance.randrange(2_500, 4_000, 100)
+        lag_ms = chance.choice(LAGS_MS)
     return ScriptedGap(
         at_ms=at_ms,
         kind=kind,
@@ -144,4 +148,5 @@ def _gap(kind: GapKind, members: Sequence[Market], at_ms: int, chance: random.Ra
         edge=edge,
         sizes=tuple(sizes),
         life_ms=life_ms,
+        lag_ms=lag_ms,
     )

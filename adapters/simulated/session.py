@@ -13,21 +13,25 @@ import msgspec
 
 from adapters.feed import HeartbeatPolicy
 from adapters.simulated import wire
-from models.book import BookLost, BookSnapshot, BookUpdate, Levels, MarketAlive, NotReady
+from adapters.simulated.values import (
+    IMPOSSIBLE,
+    UNREADABLE,
+    PriceTexts,
+    SizeTexts,
+    book_snapshot,
+    fill_of,
+    order_seen_of,
+    resolution,
+)
+from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
 from models.clock import BootNs
 from models.lag import LagMeter
-from models.market import Market, MarketId, MarketStatus, Outcome
+from models.market import Market, MarketId, MarketStatus
 from models.messages import FillSeen, MarketResolved, OrderUpdated, StatusChanged
-from models.money import MICRO, MicroUsd, MoneyError, parse_micros, parse_price, parse_shares
-from models.orders import ClientOrderId, Fill, FillState, OrderSeen, VenueOrderId, VenueOrderStatus
 
 HEARTBEAT: Final = HeartbeatPolicy(kind="frame", period_s=4.0, pong_timeout_s=4.0)
 
 FeedEvent = BookSnapshot | BookUpdate | BookLost | MarketAlive | StatusChanged | MarketResolved
-
-UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
-IMPOSSIBLE: Final = (MoneyError, KeyError, ValueError)
-CACHED_MAX: Final = 100_000
 
 _MARKET_FRAMES: Final = msgspec.json.Decoder(wire.MarketFrame)
 _USER_FRAMES: Final = msgspec.json.Decoder(wire.UserFrame)
@@ -44,26 +48,6 @@ class _Mentioned(msgspec.Struct):
 
 
 _MENTIONED: Final = msgspec.json.Decoder(_Mentioned)
-
-
-class _Prices(dict[str, int]):
-    """Price text -> micro-dollars; each text is parsed once."""
-
-    def __missing__(self, text: str) -> int:
-        if len(self) >= CACHED_MAX:
-            self.clear()
-        price = self[text] = parse_price(text)
-        return price
-
-
-class _Sizes(dict[str, int]):
-    """Size text -> micro-shares."""
-
-    def __missing__(self, text: str) -> int:
-        if len(self) >= CACHED_MAX:
-            self.clear()
-        size = self[text] = parse_shares(text)
-        return size
 
 
 class SessionCounts:
@@ -90,8 +74,8 @@ class MarketSession:
         self._generation = generation
         self._seqs: dict[str, int] = {}
         self._statuses: dict[str, str] = {}
-        self._prices = _Prices()
-        self._sizes = _Sizes()
+        self._prices = PriceTexts()
+        self._sizes = SizeTexts()
         self._lag = LagMeter()
         self._wanted: dict[str, None] = {}
         """Markets that need a fresh snapshot."""
@@ -248,62 +232,6 @@ class UserSession:
         except (*UNREADABLE, *IMPOSSIBLE):
             self.counts.failed += 1
         return ()
-
-
-def book_snapshot(
-    frame: wire.Snapshot, generation: int, received_at: BootNs, lag_ms: int | None = None
-) -> BookSnapshot:
-    """Both outcomes as of one instant. Raises `MoneyError`."""
-    return BookSnapshot(
-        market_id=MarketId(frame.market_id),
-        generation=generation,
-        yes_bids=_levels(frame.yes.bids),
-        yes_asks=_levels(frame.yes.asks),
-        no_bids=_levels(frame.no.bids),
-        no_asks=_levels(frame.no.asks),
-        seq=frame.seq,
-        exchange_ms=frame.ts,
-        received_at=received_at,
-        lag_ms=lag_ms,
-    )
-
-
-def resolution(market_id: MarketId, frame: wire.Resolved, received_at: BootNs) -> MarketResolved:
-    yes_pays = parse_micros(frame.yes_pays)
-    winner = {MICRO: Outcome.YES, 0: Outcome.NO}.get(yes_pays)
-    return MarketResolved(market_id, winner, yes_pays, received_at)
-
-
-def fill_of(row: wire.FillNews) -> Fill:
-    """Raises `MoneyError` or `ValueError` where the row cannot be true."""
-    return Fill(
-        venue_trade_id=row.trade_id,
-        client_order_id=ClientOrderId(row.client_order_id),
-        venue_order_id=VenueOrderId(row.order_id),
-        size=parse_shares(row.size),
-        price=parse_price(row.price),
-        fee=MicroUsd(parse_micros(row.fee)),
-        state=FillState(row.state),
-        exchange_ms=row.ts,
-    )
-
-
-def order_seen_of(row: wire.OrderNews | wire.OrderAnswer) -> OrderSeen:
-    """Raises `MoneyError` or `KeyError` where the row cannot be true."""
-    return OrderSeen(
-        client_order_id=ClientOrderId(row.client_order_id),
-        venue_order_id=VenueOrderId(row.order_id),
-        status=_STATUSES[row.status],
-        filled=parse_shares(row.filled),
-        reason=row.reason,
-    )
-
-
-_STATUSES: Final = {"live": VenueOrderStatus.LIVE, "done": VenueOrderStatus.DONE}
-
-
-def _levels(rows: Sequence[wire.TextLevel]) -> Levels:
-    return tuple((int(parse_price(price)), int(parse_shares(size))) for price, size in rows)
 
 
 def _command(op: str, markets: dict[str, MarketId] | dict[str, None]) -> str:

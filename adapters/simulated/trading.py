@@ -1,34 +1,30 @@
-"""The simulated exchange's private side of the port: orders, probes, holdings, merging, and the private stream.
-
-An order is refused only where the exchange has proved that it does not exist: a code of `DEFINITE` in a readable body.
-`duplicate` is not one of them (the first order of that id may well be alive), and neither is anything that is not JSON.
-"""
+"""The simulated exchange's private side of the port: orders, probes, holdings, merging, and the private stream."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from adapters.feed import FeedSession
-from adapters.http_calls import AnswerLostError, GateClosedError, GatedSession, HttpAnswer, NotSentError
+from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSentError
 from adapters.simulated import signing, wire
 from adapters.simulated.adapter import CAPABILITIES, REST_URL, USER_WS_URL
+from adapters.simulated.answers import GONE, error_code, judged, read, submit_answer, without_answer
 from adapters.simulated.catalog import VENUE
-from adapters.simulated.session import UNREADABLE, UserSession, fill_of, order_seen_of
+from adapters.simulated.session import UserSession
+from adapters.simulated.values import UNREADABLE, fill_of, order_seen_of
 from adapters.venue import Endpoint, GateEntry, MissingKeysError, Position, VenueReadError, VenueReadRefusedError
 from models.clock import MS, Clock
 from models.config_machine import VenueOptions
 from models.market import MarketId, Outcome
 from models.money import MicroShares, MicroUsd, MoneyError, parse_micros, parse_shares, text
 from models.orders import (
-    Accepted,
     CancelAnswer,
     CancelResult,
-    ClientOrderId,
     CommittedIntent,
     Fill,
     OrderIntent,
@@ -37,49 +33,14 @@ from models.orders import (
     OutcomeUnknown,
     ProbeAnswer,
     ProbeFailed,
-    Refused,
     SubmitAnswer,
     VenueOrderId,
     VenueOrderStatus,
 )
 
-DEFINITE: Final = frozenset(
-    {
-        "unknown_market",
-        "market_paused",
-        "market_closed",
-        "market_resolved",
-        "post_only",
-        "restarting",
-        "price_range",
-        "off_tick",
-        "off_lot",
-        "below_min_size",
-        "below_min_notional",
-        "insufficient_balance",
-        "insufficient_position",
-        "self_cross",
-        "rate_limited",
-        "risk",
-        "malformed",
-        "unknown_key",
-        "missing_timestamp",
-        "stale_timestamp",
-        "bad_signature",
-    }
-)
-"""Error codes that prove that nothing was accepted."""
-
-_GONE: Final = frozenset({"already_done", "unknown_order"})
-
 Body = TypeVar("Body", bound=msgspec.Struct)
 Row = TypeVar("Row")
 Value = TypeVar("Value")
-
-
-class _ErrorAnswer(msgspec.Struct, frozen=True):
-    error: wire.ErrorBody
-    client_order_id: str | None = None
 
 
 class SimulatedOrders:
@@ -122,8 +83,8 @@ class SimulatedOrders:
         try:
             answer = self._call("POST", "/orders", wire.encode(prepared), gate)
         except (NotSentError, AnswerLostError) as error:
-            return _without_answer(client_order_id, error)
-        return _submit_answer(client_order_id, answer)
+            return without_answer(client_order_id, error)
+        return submit_answer(client_order_id, answer)
 
     def place_orders(
         self, committed: Sequence[CommittedIntent], prepared: Sequence[object], gate: GateEntry
@@ -134,16 +95,16 @@ class SimulatedOrders:
         try:
             answer = self._call("POST", "/orders/batch", wire.encode(body), gate)
         except (NotSentError, AnswerLostError) as error:
-            return [_without_answer(client_order_id, error) for client_order_id in ids]
+            return [without_answer(client_order_id, error) for client_order_id in ids]
         if answer.status != 200:
-            return [_submit_answer(client_order_id, answer) for client_order_id in ids]
+            return [submit_answer(client_order_id, answer) for client_order_id in ids]
         try:
             results = msgspec.json.decode(answer.body, type=wire.BatchAnswer).results
         except UNREADABLE:
             results = ()
         if [row.client_order_id for row in results] != ids:
             return [OutcomeUnknown(client_order_id=i, why="the batch's answer could not be read") for i in ids]
-        return [_judged(client_order_id, row) for client_order_id, row in zip(ids, results, strict=True)]
+        return [judged(client_order_id, row) for client_order_id, row in zip(ids, results, strict=True)]
 
     def cancel_order(self, intent: OrderIntent, venue_order_id: VenueOrderId | None) -> CancelAnswer:  # noqa: ARG002  the exchange knows our own id
         client_order_id = intent.client_order_id
@@ -156,7 +117,7 @@ class SimulatedOrders:
             return CancelAnswer(client_order_id=client_order_id, result=CancelResult.UNKNOWN, text="unreadable answer")
         if row.error is None and row.client_order_id == client_order_id and row.status == VenueOrderStatus.DONE:
             return CancelAnswer(client_order_id=client_order_id, result=CancelResult.CANCELLED)
-        if row.error is not None and row.error.code in _GONE:
+        if row.error is not None and row.error.code in GONE:
             return CancelAnswer(client_order_id=client_order_id, result=CancelResult.GONE, text=row.error.text)
         why = "unexpected answer" if row.error is None else row.error.code
         return CancelAnswer(client_order_id=client_order_id, result=CancelResult.UNKNOWN, text=why)
@@ -167,9 +128,9 @@ class SimulatedOrders:
         client_order_id = intent.client_order_id
         try:
             answer = self._call("GET", f"/orders/{quote(client_order_id, safe='')}")
-            if answer.status == 404 and _error_code(answer) == "unknown_order":
+            if answer.status == 404 and error_code(answer) == "unknown_order":
                 return OrderNotFound(client_order_id=client_order_id, source="orders")
-            seen = order_seen_of(_read(answer, wire.OrderAnswer))
+            seen = order_seen_of(read(answer, wire.OrderAnswer))
         except (NotSentError, AnswerLostError, VenueReadError, VenueReadRefusedError) as error:
             return ProbeFailed(client_order_id=client_order_id, why=str(error))
         except (KeyError, ValueError):
@@ -202,7 +163,7 @@ class SimulatedOrders:
             raise VenueReadRefusedError(f"merge: {error}") from None
         except AnswerLostError as error:
             raise VenueReadError(f"merge: {error}") from None
-        return _all(_cash, [_read(answer, wire.MergeAnswer)])[0]
+        return _all(_cash, [read(answer, wire.MergeAnswer)])[0]
 
     def listen_fills_ws(self) -> tuple[Endpoint, Callable[[int], FeedSession]]:
         headers = self._signed("GET", wire.USER_PATH, b"")
@@ -227,7 +188,7 @@ class SimulatedOrders:
 
     def _get(self, path: str, kind: type[Body]) -> Body:
         try:
-            return _read(self._call("GET", path), kind)
+            return read(self._call("GET", path), kind)
         except (NotSentError, AnswerLostError) as error:
             raise VenueReadError(f"{path.partition('?')[0]}: {error}") from None
 
@@ -241,67 +202,6 @@ def make_orders(options: VenueOptions, secrets: Mapping[str, str], clock: Clock)
     if not secrets.get("API_KEY") or not secrets.get("API_SECRET"):
         raise MissingKeysError("the simulated exchange needs DUTCHBOOK_SIMULATED_API_KEY and _API_SECRET")
     return SimulatedOrders(options, secrets["API_KEY"], secrets["API_SECRET"], clock)
-
-
-def _without_answer(client_order_id: ClientOrderId, error: NotSentError | AnswerLostError) -> SubmitAnswer:
-    if isinstance(error, AnswerLostError):
-        return OutcomeUnknown(client_order_id=client_order_id, why=str(error))
-    code = "gate_closed" if isinstance(error, GateClosedError) else "not_sent"
-    return Refused(client_order_id=client_order_id, code=code, text=str(error), by_venue=False)
-
-
-def _submit_answer(client_order_id: ClientOrderId, answer: HttpAnswer) -> SubmitAnswer:
-    """What the answer to one order proves. An error must be readable JSON in a 4xx or 503 to be a refusal."""
-    try:
-        if answer.status == 200:
-            return _judged(client_order_id, msgspec.json.decode(answer.body, type=wire.OrderAnswer))
-        said = msgspec.json.decode(answer.body, type=_ErrorAnswer)
-    except UNREADABLE:
-        return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status}, unreadable")
-    definite = 400 <= answer.status < 500 or answer.status == 503
-    if definite and said.error.code in DEFINITE and said.client_order_id in (None, client_order_id):
-        return Refused(client_order_id=client_order_id, code=said.error.code, text=said.error.text)
-    return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status} {said.error.code[:40]}")
-
-
-def _judged(client_order_id: ClientOrderId, row: wire.OrderAnswer) -> SubmitAnswer:
-    """One order's own row in a 200 answer."""
-    if row.error is not None:
-        if row.error.code in DEFINITE and row.client_order_id == client_order_id:
-            return Refused(client_order_id=client_order_id, code=row.error.code, text=row.error.text)
-        return OutcomeUnknown(client_order_id=client_order_id, why=row.error.code[:40])
-    try:
-        seen = order_seen_of(row)
-    except (KeyError, ValueError):
-        return OutcomeUnknown(client_order_id=client_order_id, why="the order's state could not be read")
-    if seen.client_order_id != client_order_id or not seen.venue_order_id:
-        return OutcomeUnknown(client_order_id=client_order_id, why="the answer is about another order")
-    return Accepted(
-        client_order_id=client_order_id,
-        venue_order_id=seen.venue_order_id,
-        filled=seen.filled,
-        done=seen.status is VenueOrderStatus.DONE,
-    )
-
-
-def _error_code(answer: HttpAnswer) -> str:
-    try:
-        return msgspec.json.decode(answer.body, type=_ErrorAnswer).error.code
-    except UNREADABLE:
-        return ""
-
-
-def _read(answer: HttpAnswer, kind: type[Body]) -> Body:
-    """The body of a 200 answer. Raises `VenueReadError` or `VenueReadRefusedError`."""
-    if answer.status != 200:
-        code = _error_code(answer)
-        if 400 <= answer.status < 500 and answer.status != 429 and code:
-            raise VenueReadRefusedError(f"HTTP {answer.status} {code[:40]}")
-        raise VenueReadError(f"HTTP {answer.status} {code[:40]}".strip())
-    try:
-        return msgspec.json.decode(answer.body, type=kind)
-    except UNREADABLE:
-        raise VenueReadError("the answer could not be read") from None
 
 
 def _all(convert: Callable[[Row], Value], rows: Iterable[Row]) -> list[Value]:

@@ -167,6 +167,10 @@ class Crowd:
             times.append(self._start + self._next.at_ms * MS)
         return min(times, default=None)
 
+    def busy_until(self) -> int | None:
+        """When the last of the gaps that are open now closes, None where none is open (ns)."""
+        return max((closes for closes, _ in self._open), default=None)
+
     def follow_script(self, now: int) -> list[ScriptedGap]:
         """Open and close the gaps whose time has come; the opened ones are returned."""
         for closes, gap in [entry for entry in self._open if entry[0] <= now]:

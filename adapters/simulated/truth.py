@@ -67,6 +67,7 @@ def _gap(gap: ScriptedGap) -> dict[str, object]:
         "edge": text(gap.edge),
         "sizes": [text(size, 0) for size in gap.sizes],
         "life_ms": gap.life_ms,
+        "lag_ms": gap.lag_ms,
     }
 
 

@@ -50,7 +50,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False, tag="delta"):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag="heartbeat"):
-    """Once a second: the last sequence number sent of every market that this connection is subscribed to."""
+    """At least once a second: the last sequence number sent of every market that this connection is subscribed to."""
 
     ts: int
     seqs: dict[str, int]

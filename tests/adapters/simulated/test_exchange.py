@@ -217,6 +217,22 @@ def test_a_connection_lever_ends_what_the_connection_gets(lever: str, kind: type
         assert bool(watcher.ended.part) == (lever == "stall")
 
 
+def test_a_calm_lever_waits_until_no_gap_is_open() -> None:
+    """The first gap of seed 7 opens at 2 s; the lever's time lies inside it."""
+    exchange = an_exchange({"lever": "close", "at": "2100ms", "calm": True})
+    watcher = Watcher(exchange)
+    first = next(iter(truth(exchange)["script"]))  # type: ignore[call-overload]
+
+    watcher.run(2.2)
+    assert watcher.ended is None
+    while watcher.ended is None:
+        watcher.run(0.1)
+
+    assert exchange.now >= START + (first["at_ms"] + first["life_ms"]) * MS
+    assert exchange.crowd.busy_until() is None
+    assert exchange.levers.fired == {"close": 1}
+
+
 def test_a_pause_is_announced_refuses_orders_and_ends() -> None:
     watcher = Watcher(an_exchange({"lever": "pause", "at": "1s", "for": "2s", "market": MARKET}))
     watcher.run(1.5)
