@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from prompt_toolkit.utils import get_cwidth
+
 from adapters.operator.events import SCREEN_FOLD_NS, Level
 from adapters.operator.tables import (
     MISSING,
@@ -66,7 +68,7 @@ def plain(fragments: Iterable[Fragment]) -> str:
 
 
 def event_fragments(line: EventLine, width: int = 0) -> Fragments:
-    """`time KIND subject text ident`, cut to `width` cells where one is given. The id survives the cut."""
+    """`time KIND subject text ident`, cut to `width` cells where one is given. Count and id survive the cut."""
     style = _KIND_STYLE[line.kind]
     subject = pad(fit_middle(line.subject, SUBJECT_MAX), SUBJECT_CELLS)
     head: Fragments = [
@@ -74,16 +76,14 @@ def event_fragments(line: EventLine, width: int = 0) -> Fragments:
         (style or "class:title", f"{line.kind.value:<7}"),
         ("", " "),
     ]
-    body = line.text
+    body = f"{subject} {line.text}" if line.subject else line.text
+    count = ""
     if line.times > 1:
-        body += f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
-    if line.subject:
-        body = f"{subject} {body}"
+        count = f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
+    ident = f"  {line.ident}" if line.ident else ""
     if width:
-        room = width - len(plain(head)) - (len(line.ident) + 2 if line.ident else 0)
-        body = fit(body, max(8, room))
-    tail: Fragments = [("class:dim", f"  {line.ident}")] if line.ident else []
-    return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body), *tail]
+        body = fit(body, max(8, width - get_cwidth(plain(head) + count + ident)))
+    return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body + count), ("class:dim", ident)]
 
 
 def badge_style(status: StatusSnapshot) -> str:
