@@ -111,7 +111,7 @@ def market_of(gamma: GammaMarket, clob: ClobMarket | None, as_of: str) -> Market
             raise CatalogError("Gamma and the CLOB name different tokens")
         tokens = [token.t for token in clob.t]
         tick, min_size = clob.mts, clob.mos
-    if len(tokens) != 2 or not all(token.isascii() and token.isdigit() for token in tokens):
+    if len(set(tokens)) != 2 or len(tokens) != 2 or not all(token.isascii() and token.isdigit() for token in tokens):
         raise CatalogError("not a market of two tokens")
     if tick is None or min_size is None:
         raise CatalogError("tick or least size is missing")
@@ -156,7 +156,7 @@ def market_from_tape(entry: Mapping[str, Any], recorded_on: str) -> Market:
     try:
         tokens = [str(token) for token in entry["tokens"]]
         rate, exponent = Decimal(entry.get("fee_rate", "0")), Decimal(entry.get("fee_exponent", "1"))
-        if len(tokens) != 2:
+        if len(set(tokens)) != 2 or len(tokens) != 2:
             raise CatalogError("not a market of two tokens")
         return _market(
             market_id=str(entry["market_id"]),
@@ -209,6 +209,8 @@ def _market(
         step, least = micros_from_decimal(tick), micros_from_decimal(min_size)
     except (MoneyError, ArithmeticError) as error:
         raise CatalogError(f"tick or least size: {error}") from None
+    if not market_id.isascii() or clean(market_id) != market_id or not market_id:
+        raise CatalogError(f"no market id: {clean(market_id, 40)!r}")
     if not 0 < step < MICRO or MICRO % step or least < 0:
         raise CatalogError(f"tick {tick} or least size {min_size} is out of range")
     return Market(

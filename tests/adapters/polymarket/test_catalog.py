@@ -151,9 +151,12 @@ def test_a_market_of_the_second_generation_has_its_own_token_ids() -> None:
     ("gamma_changes", "clob_changes", "message"),
     [
         ({"version": "v9"}, {}, "generation 'v9' is not known"),
+        ({"conditionId": "0x\x1b[2J"}, {}, "no market id"),
+        ({"conditionId": ""}, {}, "no market id"),
         ({"clobTokenIds": '["1","2"]'}, {}, "name different tokens"),
         ({"clobTokenIds": "[]"}, {"t": [{"t": "1"}]}, "not a market of two tokens"),
         ({"clobTokenIds": "[]"}, {"t": [{"t": "1"}, {"t": "٢"}]}, "not a market of two tokens"),
+        ({"clobTokenIds": "[]"}, {"t": [{"t": "1"}, {"t": "1"}]}, "not a market of two tokens"),
         ({"clobTokenIds": "[["}, {}, "cannot be read"),
         ({}, {"mts": 0.003}, "out of range"),
         ({}, {"mts": 0}, "out of range"),
@@ -227,3 +230,22 @@ def test_an_incomplete_entry_of_a_tape_is_refused(missing: str) -> None:
 
     with pytest.raises(CatalogError):
         market_from_tape(entry, "2026-11-22")
+
+
+words = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | st.lists(st.text(max_size=5))
+
+
+@given(
+    gamma_changes=st.dictionaries(st.sampled_from(sorted(GAMMA)), words, max_size=3),
+    clob_changes=st.dictionaries(st.sampled_from(sorted(CLOB)), words, max_size=3),
+)
+def test_no_answer_of_the_venue_makes_anything_but_a_market_or_our_own_error(
+    gamma_changes: dict[str, Any], clob_changes: dict[str, Any]
+) -> None:
+    try:
+        found = market(gamma(**gamma_changes), clob(**clob_changes))
+    except (CatalogError, FeesUnknownError, msgspec.DecodeError):
+        return
+
+    assert found.yes_instrument != found.no_instrument
+    assert 0 < found.price_bands[0].step < 1_000_000
