@@ -32,8 +32,10 @@ from actors.signal import SignalActor
 from adapters.gate import Gate
 from adapters.ledger.connection import Ledger
 from models.clock import MS, Clock, Ids, seconds_ns
+from models.kill_switch import KillSwitch
 from models.market import MarketId, SetId
 from models.messages import Receiver, Tick
+from models.orders import AttemptId
 from models.risk import RiskState, limits_from
 from models.set_events import Action
 from models.set_state import Record
@@ -83,6 +85,14 @@ class Recovered:
 
     risk: RiskState
     executors: Mapping[SetId, tuple[Record, tuple[Action, ...]]] = field(default_factory=dict)
+    switch: KillSwitch | None = None
+    """The kill switch's windows as they stood; None: empty."""
+    rows: tuple[object, ...] = ()
+    """To be written first: endings of paper attempts that were cut off."""
+    unfinished: tuple[AttemptId, ...] = ()
+    """Live attempts that are taken up again. Trading is re-armed when none of them is under way any more."""
+    orphans: tuple[AttemptId, ...] = ()
+    """Unfinished attempts of sets that are not configured any more; trading stays halted while there are any."""
 
 
 class _Later:
@@ -151,6 +161,7 @@ class Network:
             executors=self._executors,
             signal=signal,
             ledger=self.told,
+            switch=found.switch,
         )
         self.signal = SignalActor(
             carriers.hot,

@@ -83,15 +83,18 @@ class RiskActor(BotActor):
         executors: Mapping[SetId, Address],
         signal: Address,
         ledger: Address,
+        switch: KillSwitch | None = None,
     ) -> None:
-        """`state` is what the ledger knows of today: money spent, sets held, attempts found unfinished."""
+        """`state` is what the ledger knows of today: money spent, sets held, attempts found unfinished; `switch` what
+        it knows of the kill switch's windows.
+        """
         super().__init__(dispatcher, "risk", on_crash)
         self._terms = {t.complete_set.set_id: t for t in terms}
         self._markets = {set_id: t.market_ids for set_id, t in self._terms.items()}
         self._risk = risk
         self._limits = limits
         self._state = state
-        self._switch: KillSwitch = kill_switch(risk)
+        self._switch: KillSwitch = kill_switch(risk) if switch is None else switch
         self._gate = gate
         self._clock = clock
         self._ids = ids

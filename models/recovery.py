@@ -1,7 +1,16 @@
 """After a restart: from what the ledger holds back to records, reservations and positions.
 
 An order without a last word is doubted, whatever it looked like: the process may have died between the commit and the
-answer. Nothing is concluded here about the venue; the executors ask it, by the same rules as on any other day.
+answer. Nothing is concluded here about the venue; the executors ask it, by the same rules as on any other day, while
+the gate is held (`actors/reconcile.py`).
+
+    stored                            comes up as               and first
+    no attempt without an ending      IDLE                      nothing
+    an order without a last word      IN_DOUBT                  asks the venue (nothing is ever sent again)
+    every order heard, one resting    WAITING_FILLS             cancels it
+    every order ended, legs unequal   PARTIAL_FILL_PROTECT      prices complete, unwind and hold
+    every order ended, legs equal     SUCCESS or FAILED         books its ending
+    a set that is not configured      nothing                   is named: only the operator can decide about it
 """
 
 from __future__ import annotations
@@ -13,12 +22,13 @@ from models import set_rows
 from models.attempt import Attempt
 from models.clock import BootNs, WallNs
 from models.execution import ExecutionTerms
+from models.kill_switch import KillSwitch
 from models.market import MarketId, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import OrderLife, Phase
-from models.orders import AttemptId, Fill, OrderIntent, Purpose, Refused, VenueOrderId
-from models.risk import Reservation, RiskState, utc_day
-from models.rows import AttemptChanged, Ending
+from models.orders import AttemptId, Fill, FillState, OrderIntent, Purpose, Refused, VenueOrderId
+from models.risk import MINUTE_NS, REMEMBERED, Reservation, RiskState, utc_day
+from models.rows import AttemptChanged, Ending, OrderChanged
 from models.set_events import Action
 from models.set_state import Record, State
 from models.sets import LegPolicy
@@ -40,6 +50,7 @@ class StoredOrder:
     by_venue: bool
     sent_at: WallNs | None
     acked_at: WallNs | None
+    detail: str
     fills: tuple[Fill, ...]
 
 
@@ -57,6 +68,10 @@ class StoredAttempt:
     merged: MicroShares
     """Sets turned into cash by a settlement row."""
     merged_cash: MicroUsd
+    was_partial: bool
+    """It has been in protection: it is not counted as another partial fill."""
+    market_ids: tuple[MarketId, ...]
+    """Of its legs, in their order."""
     orders: tuple[StoredOrder, ...]
     """In the order of their commits."""
 
@@ -67,8 +82,8 @@ class Recovery:
 
     executors: Mapping[SetId, tuple[Record, tuple[Action, ...]]]
     risk: RiskState
-    rows: tuple[AttemptChanged, ...]
-    """Endings of paper attempts that the end of their process cut off."""
+    rows: tuple[AttemptChanged | OrderChanged, ...]
+    """Endings of paper attempts, and of their orders, that the end of their process cut off."""
     unfinished: tuple[AttemptId, ...]
     """Live attempts that are worked on again; trading is re-armed only when there are none left."""
     orphans: tuple[AttemptId, ...]
@@ -81,7 +96,7 @@ def recover(
     """Everything that a new process must know of the old one. `stored` is oldest first."""
     executors: dict[SetId, tuple[Record, tuple[Action, ...]]] = {}
     unfinished: list[AttemptId] = []
-    rows: list[AttemptChanged] = []
+    rows: list[AttemptChanged | OrderChanged] = []
     by_set: dict[SetId, list[StoredAttempt]] = {}
     for one in stored:
         by_set.setdefault(one.set_id, []).append(one)
@@ -89,27 +104,38 @@ def recover(
         known = terms.get(set_id)
         if known is None:
             continue
+        for one in ones:
+            if one.mode != "live" and one.ending is None:
+                rows += _cut_off(attempt_from(one, known, now), known, wall)
         live = [one for one in ones if one.mode == "live"]
-        paper = [one for one in ones if one.mode != "live" and one.ending is None]
-        rows += [
-            set_rows.changed(known, attempt_from(one, known, now), State.IDLE, wall, ended=True, detail="cut off")
-            for one in paper
-        ]
         if live and known.mode == "live":
-            attempts = [attempt_from(one, known, now) for one in live]
-            kept = [
-                a for a, one in zip(attempts, live, strict=True) if one.ending is None or one in live[-PAST_PER_SET:]
-            ]
-            executors[set_id] = recovered(kept, known, now, wall)
-            unfinished += [a.attempt_id for a, one in zip(attempts, live, strict=True) if _open(a, one)]
-    orphans = tuple(o.attempt_id for o in stored if o.set_id not in terms and o.ending is None and o.mode == "live")
+            attempts = {one.attempt_id: attempt_from(one, known, now) for one in live}
+            again = [one.attempt_id for one in live if _open(attempts[one.attempt_id], one)]
+            kept = {*again, *(one.attempt_id for one in live[-PAST_PER_SET:])}
+            taken_up = [attempts[one.attempt_id] for one in live if one.attempt_id in kept]
+            executors[set_id] = recovered(taken_up, known, now, wall, frozenset(again))
+            unfinished += again
+    orphans = tuple(o for o in stored if o.set_id not in terms and o.ending is None and o.mode == "live")
+    risk = _risk(stored, terms, now, wall, frozenset(unfinished))
     return Recovery(
         executors=executors,
-        risk=_risk(stored, terms, now, wall, frozenset(unfinished)),
+        risk=replace(risk, unresolved=risk.unresolved.union(*(orphan.market_ids for orphan in orphans))),
         rows=tuple(rows),
         unfinished=tuple(unfinished),
-        orphans=orphans,
+        orphans=tuple(orphan.attempt_id for orphan in orphans),
     )
+
+
+def _cut_off(attempt: Attempt, terms: ExecutionTerms, wall: WallNs) -> list[AttemptChanged | OrderChanged]:
+    """A paper attempt has no venue that could still fill it: it ends as far as it had come."""
+    why = "cut off by the end of its process"
+    attempt = replace(attempt, stranded=attempt.surplus != 0)
+    orders: list[AttemptChanged | OrderChanged] = [
+        replace(set_rows.order_changed(life, wall), phase=Phase.ENDED, detail=why)
+        for life in attempt.orders
+        if not life.ended
+    ]
+    return [*orders, set_rows.changed(terms, attempt, State.IDLE, wall, ended=True, detail=why)]
 
 
 def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> Attempt:
@@ -130,7 +156,7 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
         began=now,
         orders=tuple(life_from(order, terms, now) for order in stored.orders),
         followed=True,
-        partial=remedies > 0 or stored.ending is Ending.PARTIAL,
+        partial=stored.was_partial or remedies > 0 or stored.ending is Ending.PARTIAL,
         remedies=remedies,
         merged=stored.merged,
         merged_cash=stored.merged_cash,
@@ -142,33 +168,47 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
 
 
 def life_from(stored: StoredOrder, terms: ExecutionTerms, now: BootNs) -> OrderLife:
-    """One order's life. The horizon of an unknown one starts anew: its last byte may have left just before the end."""
+    """One order's life. The horizon of an unknown one starts anew, at the start of this process: nobody sends for the
+    old one any more, but its last byte may have left just before the end.
+    """
     ended = stored.phase is Phase.ENDED
     refusal = None
     if stored.refusal is not None:
         own = stored.intent.client_order_id
-        refusal = Refused(client_order_id=own, code=stored.refusal, text="", by_venue=stored.by_venue)
+        refusal = Refused(client_order_id=own, code=stored.refusal, text=stored.detail, by_venue=stored.by_venue)
     heard = stored.phase in (Phase.LIVE, Phase.CLOSING, Phase.ENDED)
+    back = sum(fill.size for fill in stored.fills if fill.state is FillState.REVERSED)
+    counted = MicroShares(stored.filled + back)
     return OrderLife(
         intent=stored.intent,
         patience_ns=terms.order_timeout_ns,
         horizon_ns=terms.legs[stored.intent.leg].horizon_ns,
-        committed_at=now,
+        committed_at=BootNs(now - terms.order_timeout_ns),
         accepted=stored.venue_order_id is not None,
         venue_order_ids=frozenset() if stored.venue_order_id is None else frozenset({stored.venue_order_id}),
         refusal=refusal,
         doubted=not heard,
-        counted=stored.filled if stored.venue_order_id is not None else MicroShares(0),
+        counted=counted if stored.venue_order_id is not None else MicroShares(0),
         finished=ended or stored.phase is Phase.CLOSING,
-        final_count=stored.filled if ended and refusal is None else None,
+        final_count=counted if ended and refusal is None else None,
         fills=tuple(sorted(stored.fills, key=lambda fill: fill.venue_trade_id)),
         sent_at=stored.sent_at,
         acked_at=stored.acked_at,
     )
 
 
+def windows(switch: KillSwitch, incidents: Sequence[tuple[str, WallNs]], now: BootNs, wall: WallNs) -> KillSwitch:
+    """The kill switch with what the ledger remembers since the last resume: a restart is no amnesty.
+
+    `incidents` are (kind, wall time), oldest first. One from the future (a clock that was set back) counts as new.
+    """
+    for kind, at in incidents:
+        switch, _ = switch.noted(kind, BootNs(now - max(0, wall - at)))
+    return switch
+
+
 def _open(attempt: Attempt, stored: StoredAttempt) -> bool:
-    return not attempt.quiet or attempt.naked or (attempt.provisional and stored.ending is None)
+    return stored.ending is None or not attempt.quiet or attempt.naked
 
 
 def _risk(
@@ -178,16 +218,24 @@ def _risk(
     wall: WallNs,
     unfinished: frozenset[AttemptId],
 ) -> RiskState:
-    """Today's money and what is held. What is unfinished stays reserved in full, on its own day."""
+    """Today's money and what is held. What is unfinished stays reserved in full, on its own day, and its markets take
+    no new attempt until it has ended.
+    """
     day = utc_day(wall)
     spent, reservations, held, released = 0, [], set(), []
+    approved: list[BootNs] = []
+    blocked: set[MarketId] = set()
     for one in stored:
         known = terms.get(one.set_id)
         if known is None or one.mode != known.mode:
             continue
         notional = attempt_from(one, known, now).notional()
+        age = max(0, wall - one.at)
+        if age < MINUTE_NS:
+            approved += [BootNs(now - age)] * sum(order.intent.purpose is Purpose.OPEN for order in one.orders)
         if one.attempt_id in unfinished:
             reservations.append(_reservation(one, known.market_ids, MicroUsd(max(one.reserved, notional))))
+            blocked.update(known.market_ids)
             continue
         if one.open_position:
             held.add((one.attempt_id, one.set_id))
@@ -199,7 +247,9 @@ def _risk(
         spent_today=MicroUsd(spent),
         reservations=tuple(reservations),
         held=frozenset(held),
-        released=tuple(released),
+        unresolved=frozenset(blocked),
+        approved_at=tuple(sorted(approved)),
+        released=tuple(released)[-REMEMBERED:],
     )
 
 

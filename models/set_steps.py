@@ -6,6 +6,7 @@ path.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from models.legs import following_orders, opening_orders, protective_orders, sti
 from models.messages import MergeSets
 from models.money import MicroShares, PriceMicros
 from models.order_life import Phase, doubted
+from models.orders import AttemptId
 from models.protection import LegHolding, ProtectionChoice, Remedy, choose
 from models.set_events import Proceed
 from models.set_state import (
@@ -296,16 +298,23 @@ def reopen(record: Idle | Cooldown, _event: Proceed, turn: Turn) -> Record | Non
     )
 
 
-def recover(attempts: tuple[Attempt, ...], turn: Turn) -> Record:
-    """Where a set stands after a restart: at rest if everything ended evenly, else EXPOSED with what is open in
-    doubt.
+def recover(attempts: tuple[Attempt, ...], unfinished: Collection[AttemptId], turn: Turn) -> Record:
+    """Where a set stands after a restart. Nothing opens, follows or is tried again in an attempt that is taken up:
+    what is live is cancelled, what is unknown is asked for, what is naked is protected, what is even is ended.
     """
     doubtful = [changed_orders(a, doubted, Phase.INTENDED, Phase.SENT) for a in attempts]
-    open_ones = [a for a in doubtful if not a.quiet or a.naked or a.provisional]
+    open_ones = [a for a in doubtful if a.attempt_id in unfinished or not a.quiet or a.naked or a.provisional]
     if not open_ones:
         return Idle(past=tuple(doubtful)[-PAST_MAX:])
-    newest = replace(open_ones[-1], expired=True, cancelling=True)
+    newest = replace(open_ones[-1], followed=True, cancelling=True, tries=turn.terms.max_attempts_per_round)
     past = tuple(a for a in doubtful if a is not open_ones[-1])[-PAST_MAX:]
     why = "found unfinished after a restart"
     turn.incident("recovered", why)
-    return turn.enter(Exposed, UnderWay(attempt=newest, past=past, timers=Timers()), newest, why=why, detail=why)
+    turn.write(set_rows.note(newest.set_id, newest, why, turn.wall))
+    timers = turn.start(newest, Timers(), TimerName.INFLIGHT, turn.terms.max_inflight_ns)
+    record = UnderWay(attempt=newest, past=past, timers=timers)
+    if newest.in_phase(Phase.UNKNOWN):
+        return turn.enter(InDoubt, record, newest, detail=why)
+    if not newest.quiet:
+        return turn.enter(WaitingFills, record, newest, detail=why)
+    return _protect(record, newest, turn) if newest.naked else _ended(record, turn)

@@ -32,7 +32,7 @@ tells nobody and keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from models import set_rules, set_steps
@@ -53,6 +53,7 @@ from models.messages import (
     TimerFired,
 )
 from models.order_life import Alarm
+from models.orders import AttemptId
 from models.set_events import (
     DUE,
     Action,
@@ -143,15 +144,20 @@ def step(
 
 
 def recovered(
-    attempts: Iterable[Attempt], terms: ExecutionTerms, now: BootNs, wall: WallNs
+    attempts: Iterable[Attempt],
+    terms: ExecutionTerms,
+    now: BootNs,
+    wall: WallNs,
+    unfinished: Collection[AttemptId] = frozenset(),
 ) -> tuple[Record, tuple[Action, ...]]:
     """The record of a set whose attempts were rebuilt from the ledger after a restart, and what is to be done first.
 
     Attempts, oldest first, have what the ledger knows folded into their orders; whatever has no ending is doubted here.
-    The newest unfinished one is worked on as EXPOSED, which asks the venue and protects, and never opens anything.
+    `unfinished` are those that the ledger has no ending for, however even they look. The newest open one is taken up in
+    the state that fits what is known of it; it protects, and never opens anything.
     """
     turn = Turn(terms, now, wall)
-    return _proceed(set_steps.recover(tuple(attempts), turn), turn)
+    return _proceed(set_steps.recover(tuple(attempts), unfinished, turn), turn)
 
 
 def _proceed(record: Record, turn: Turn) -> tuple[Record, tuple[Action, ...]]:

@@ -28,7 +28,8 @@ from models.rows import Ending
 
 _ATTEMPTS: Final = """
     SELECT a.seq, a.attempt_id, a.at, a.opportunity_id, a.set_id, a.mode, a.size, a.reserved, c.ending,
-        coalesce(c.open_position, 0)
+        coalesce(c.open_position, 0),
+        EXISTS (SELECT 1 FROM attempt_changes p WHERE p.attempt_id = a.attempt_id AND p.state = 'PARTIAL_FILL_PROTECT')
     FROM attempts a LEFT JOIN attempt_changes c
         ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
     WHERE c.ending IS NULL OR c.open_position = 1 OR a.at >= ?
@@ -39,7 +40,7 @@ _ATTEMPTS: Final = """
 _ORDERS: Final = """
     SELECT i.client_order_id, i.attempt_id, i.set_id, i.venue, i.market_id, i.leg, i.outcome, i.action, i.limit_price,
         i.size, i.time_in_force, i.purpose, c.phase, c.venue_order_id, coalesce(c.filled, 0), c.refusal,
-        coalesce(c.by_venue, 1), c.sent_at, c.acked_at
+        coalesce(c.by_venue, 1), c.sent_at, c.acked_at, coalesce(c.detail, '')
     FROM order_intents i LEFT JOIN order_changes c
         ON c.seq = (SELECT max(seq) FROM order_changes WHERE client_order_id = i.client_order_id)
     WHERE i.attempt_id = ? AND i.adopted = 0 ORDER BY i.seq"""
@@ -48,6 +49,14 @@ _FILLS: Final = """
     SELECT venue_trade_id, client_order_id, venue_order_id, size, price, fee, state, exchange_ms
     FROM fill_reports f WHERE client_order_id = ? AND seq = (SELECT max(seq) FROM fill_reports g
         WHERE g.client_order_id = f.client_order_id AND g.venue = f.venue AND g.venue_trade_id = f.venue_trade_id)"""
+
+_LEGS: Final = "SELECT market_id FROM attempt_legs WHERE attempt = ? ORDER BY leg"
+
+_INCIDENTS: Final = """
+    SELECT json_extract(facts, '$.incident'), at FROM events
+    WHERE kind = 'incident' AND at >= ? AND json_extract(facts, '$.incident') IS NOT NULL
+        AND seq > coalesce((SELECT max(seq) FROM events WHERE kind = 'resumed' AND market_id IS NULL), 0)
+    ORDER BY seq"""
 
 _MERGED: Final = "SELECT coalesce(sum(yes_size), 0), coalesce(sum(cash), 0) FROM settlements WHERE attempt_id = ?"
 
@@ -59,8 +68,13 @@ def stored_attempts(connection: sqlite3.Connection, wall: WallNs) -> list[Stored
     return [_attempt(connection, row) for row in rows]
 
 
+def recent_incidents(connection: sqlite3.Connection, since: WallNs) -> list[tuple[str, WallNs]]:
+    """(kind, time) of everything that a kill condition may count, since the last resume; oldest first."""
+    return [(kind, WallNs(at)) for kind, at in connection.execute(_INCIDENTS, (since,))]
+
+
 def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAttempt:
-    _, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position = row
+    seq, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position, was_partial = row
     merged, cash = connection.execute(_MERGED, (attempt_id,)).fetchone()
     orders = connection.execute(_ORDERS, (attempt_id,)).fetchall()
     return StoredAttempt(
@@ -75,13 +89,15 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
         open_position=bool(open_position),
         merged=MicroShares(merged),
         merged_cash=MicroUsd(cash),
+        was_partial=bool(was_partial),
+        market_ids=tuple(MarketId(market_id) for (market_id,) in connection.execute(_LEGS, (seq,))),
         orders=tuple(_order(connection, order) for order in orders),
     )
 
 
 def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:
     (own, attempt_id, set_id, venue, market_id, leg, outcome, action, limit, size, force, purpose, *heard) = row
-    phase, venue_order_id, filled, refusal, by_venue, sent_at, acked_at = heard
+    phase, venue_order_id, filled, refusal, by_venue, sent_at, acked_at, detail = heard
     intent = OrderIntent(
         client_order_id=ClientOrderId(own),
         attempt_id=AttemptId(attempt_id),
@@ -105,6 +121,7 @@ def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:
         by_venue=bool(by_venue),
         sent_at=sent_at,
         acked_at=acked_at,
+        detail=detail,
         fills=tuple(_fill(fill) for fill in connection.execute(_FILLS, (own,))),
     )
 

@@ -13,6 +13,7 @@ from adapters.ledger.unfinished import stored_attempts
 from models.clock import SECOND, BootNs, WallNs
 from models.market import Action
 from models.messages import CommitIntents, ProbeAnswered, ProbeOrder, RecordRows, SubmitAnswered
+from models.order_life import Phase
 from models.orders import (
     Accepted,
     ClientOrderId,
@@ -301,7 +302,8 @@ def test_a_paper_attempt_that_was_cut_off_is_ended_and_asks_nobody(tmp_path):
     found = recover(stored_attempts(reader, WALL), {SET: execution_terms()}, BootNs(0), WALL)
 
     assert found.executors == {}
-    [row] = found.rows
+    *orders, row = found.rows
+    assert [order.phase for order in orders] == [Phase.ENDED]
     assert isinstance(row, AttemptChanged)
     assert row.ending is not None
     assert row.ending in Ending

@@ -1,0 +1,37 @@
+"""What a new process takes up from the old one: read from the ledger once, before any actor runs.
+
+The ledger has been verified and the instance lock is held. Nothing here asks the venue: the executors do, as on any
+other day, and `actors/reconcile.py` keeps the gate held until all of it has been settled and compared.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from actors.network import Recovered
+from actors.plan import Plan
+from adapters.ledger.connection import open_reader
+from adapters.ledger.unfinished import recent_incidents, stored_attempts
+from models.clock import Clock, WallNs
+from models.kill_switch import kill_switch
+from models.recovery import recover, windows
+
+
+def take_up(plan: Plan, ledger: Path, clock: Clock) -> Recovered:
+    """Main thread, after `open_ledger`. Raises `LedgerError`."""
+    now, wall = clock.boot_ns(), clock.wall_ns()
+    switch = kill_switch(plan.config.risk)
+    longest = max((condition.window_ns for condition in switch.conditions), default=0)
+    with closing(open_reader(ledger)) as connection:
+        stored = stored_attempts(connection, wall)
+        incidents = recent_incidents(connection, WallNs(wall - longest))
+    found = recover(stored, {terms.complete_set.set_id: terms for terms in plan.execution}, now, wall)
+    return Recovered(
+        risk=found.risk,
+        executors=found.executors,
+        switch=windows(switch, incidents, now, wall),
+        rows=found.rows,
+        unfinished=found.unfinished,
+        orphans=found.orphans,
+    )
