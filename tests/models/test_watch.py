@@ -95,6 +95,13 @@ def test_a_book_that_is_not_ready_has_no_cost() -> None:
     assert watching.watch.sum_cost() is None
 
 
+def test_exactly_one_dollar_is_no_gap() -> None:
+    watching = Watching()
+
+    assert not watching.puts(yes_ask="0.52", no_ask="0.48")
+    assert watching.puts(yes_ask="0.519999", no_ask="0.48")
+
+
 # -- episodes
 
 
@@ -253,6 +260,18 @@ def test_a_new_episode_proposes_again_whatever_was_refused_before_it() -> None:
 
     assert watching.top().fresh
     assert watching.watch.in_flight
+
+
+def test_the_end_of_an_attempt_ends_the_pause_of_an_earlier_refusal() -> None:
+    watching = Watching()
+    watching.top()
+    watching.watch.refused(BootNs(watching.now))
+    watching.top(yes_ask="0.46")
+
+    watching.watch.released(BootNs(watching.now))
+    again = watching.top(yes_ask="0.46")
+
+    assert (again.fresh, again.decision.kind) == (True, Kind.TRADE)
 
 
 def test_skips_leave_nothing_in_flight() -> None:
