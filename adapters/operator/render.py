@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from prompt_toolkit.utils import get_cwidth
-
 from adapters.operator.events import SCREEN_FOLD_NS, Level
 from adapters.operator.tables import (
     MISSING,
     age,
+    cells,
     clock_time,
     dollars,
     fit,
@@ -59,8 +58,10 @@ _KIND_STYLE: Final[Mapping[EventKind, str]] = {
     EventKind.ERROR: "class:bad",
 }
 
-SUBJECT_CELLS: Final = 13
+SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
+SUBJECT_ALIGNED: Final = 72
+"""Narrower than this, the text follows the subject at once."""
 
 
 def plain(fragments: Iterable[Fragment]) -> str:
@@ -70,7 +71,8 @@ def plain(fragments: Iterable[Fragment]) -> str:
 def event_fragments(line: EventLine, width: int = 0) -> Fragments:
     """`time KIND subject text ident`, cut to `width` cells where one is given. Count and id survive the cut."""
     style = _KIND_STYLE[line.kind]
-    subject = pad(fit_middle(line.subject, SUBJECT_MAX), SUBJECT_CELLS)
+    aligned = 0 if 0 < width < SUBJECT_ALIGNED else SUBJECT_CELLS
+    subject = pad(fit_middle(line.subject, SUBJECT_MAX), aligned)
     head: Fragments = [
         ("class:dim", clock_time(line.at) + " "),
         (style or "class:title", f"{line.kind.value:<7}"),
@@ -82,7 +84,7 @@ def event_fragments(line: EventLine, width: int = 0) -> Fragments:
         count = f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
     ident = f"  {line.ident}" if line.ident else ""
     if width:
-        body = fit(body, max(8, width - get_cwidth(plain(head) + count + ident)))
+        body = fit(body, max(8, width - cells(plain(head) + count + ident)))
     return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body + count), ("class:dim", ident)]
 
 

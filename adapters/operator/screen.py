@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from prompt_toolkit.utils import get_cwidth
-
 from adapters.operator.render import Fragments
+from adapters.operator.tables import cells as cells_of
 from adapters.operator.tables import fit
 
 FRAME: Final = "class:dim"
 
 
 def cells(fragments: Fragments) -> int:
-    return sum(get_cwidth(text) for _, text in fragments)
+    return sum(cells_of(text) for _, text in fragments)
 
 
 def fitted(fragments: Fragments, width: int) -> Fragments:
@@ -22,10 +21,10 @@ def fitted(fragments: Fragments, width: int) -> Fragments:
     line: Fragments = []
     used = 0
     for style, text in fragments:
-        size = get_cwidth(text)
+        size = cells_of(text)
         if used + size > width:
             line.append((style, fit(text, width - used)))
-            used += get_cwidth(line[-1][1])
+            used += cells_of(line[-1][1])
             break
         line.append((style, text))
         used += size

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
-
-from prompt_toolkit.utils import get_cwidth
 
 from models.clock import MS, SECOND, WallNs
 from models.hostile import clean
@@ -21,6 +20,8 @@ from models.money import MICRO
 GAP: Final = "  "
 MISSING: Final = "–"
 ELLIPSIS: Final = "…"
+_OWN_SIGNS: Final = frozenset("–—·…█░×→≥✓─│┌┐└┘├┤┬┴")
+"""What this program draws with; one cell each."""
 LINE_LIMIT: Final = 4_000
 """Characters of a printed line; `why` and log lines are the long ones."""
 
@@ -43,7 +44,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) 
     """Title line and one line per row, none wider than `width` cells unless the columns that must stay are."""
     kept = list(range(len(columns)))
     cleaned = [[clean(cell) for cell in row] for row in rows]
-    sizes = [max([get_cwidth(columns[i].title), *(get_cwidth(row[i]) for row in cleaned)]) for i in range(len(columns))]
+    sizes = [max([cells(columns[i].title), *(cells(row[i]) for row in cleaned)]) for i in range(len(columns))]
     while True:
         spare = width - sum(_least(columns[i], sizes[i]) for i in kept) - len(GAP) * (len(kept) - 1)
         droppable = [i for i in kept if columns[i].drop]
@@ -72,34 +73,51 @@ def _cell(text: str, column: Column, width: int) -> str:
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    blank = " " * max(0, width - get_cwidth(text))
+    blank = " " * max(0, width - cells(text))
     return blank + text if right else text + blank
 
 
 def fit(text: str, width: int) -> str:
     """`text` in at most `width` cells, its end cut off if need be."""
-    if get_cwidth(text) <= width:
+    if cells(text) <= width:
         return text
     return _take(text, width - 1) + ELLIPSIS if width > 1 else ELLIPSIS[:width]
 
 
 def fit_middle(text: str, width: int) -> str:
     """`text` in at most `width` cells, cut in the middle: ids are told apart by both ends."""
-    if get_cwidth(text) <= width:
+    if cells(text) <= width:
         return text
     if width < 5:
         return fit(text, width)
     tail = _take(text[::-1], (width - 1) // 2)[::-1]
-    return _take(text, width - 1 - get_cwidth(tail)) + ELLIPSIS + tail
+    return _take(text, width - 1 - cells(tail)) + ELLIPSIS + tail
 
 
-def _take(text: str, cells: int) -> str:
+def _take(text: str, room: int) -> str:
     used = 0
     for at, char in enumerate(text):
-        used += get_cwidth(char)
-        if used > cells:
+        used += cells(char)
+        if used > room:
             return text[:at]
     return text
+
+
+def cells(text: str) -> int:
+    """Terminal cells that `text` takes: two for a wide letter, none for a combining mark."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells_of, text))
+
+
+@lru_cache(maxsize=4096)
+def _cells_of(char: str) -> int:
+    if char.isascii() or char in _OWN_SIGNS:
+        return 1
+    # Imported only for other people's letters: it costs a shell verb a quarter of its time.
+    from prompt_toolkit.utils import get_cwidth
+
+    return max(0, get_cwidth(char))
 
 
 def safe(line: str) -> str:
@@ -115,7 +133,7 @@ def wrap(items: Sequence[str], width: int, indent: str, joint: str = " · ") -> 
     lines = [""]
     for item in items:
         longer = lines[-1] + joint + item if lines[-1].strip() else lines[-1] + item
-        if get_cwidth(longer) > width and lines[-1].strip():
+        if cells(longer) > width and lines[-1].strip():
             lines.append(indent + item)
         else:
             lines[-1] = longer
@@ -215,11 +233,11 @@ def _local(at: WallNs) -> datetime:
     return datetime.fromtimestamp(at // SECOND, UTC).astimezone()
 
 
-def bar(used: int, limit: int, cells: int) -> str:
+def bar(used: int, limit: int, length: int) -> str:
     """`███████░░░░░`: filled in proportion, never empty when something is used, never full before the limit is."""
     if limit <= 0:
-        return "░" * cells
-    filled = min(cells, used * cells // limit)
+        return "░" * length
+    filled = min(length, used * length // limit)
     if used > 0:
         filled = max(1, filled)
-    return "█" * filled + "░" * (cells - filled)
+    return "█" * filled + "░" * (length - filled)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from adapters.operator.command import Argument, Call, Command, Commands, Kind, Place, Reply, UsageProblem
-from adapters.operator.tables import MISSING, pad
+from adapters.operator.tables import MISSING, clock_time, pad
+from models.clock import SECOND, WallNs
 from models.hostile import clean
 from models.status import SCHEMA_VERSION
 
@@ -21,7 +25,19 @@ def config(call: Call) -> Reply:
 def log(call: Call) -> Reply:
     lines = tuple(call.face.log_lines(call.count("N", 20, 1_000)))
     document = {"schema_version": SCHEMA_VERSION, "log": list(lines)}
-    return Reply(lines=lines or ("the log is empty",), document=document)
+    return Reply(lines=tuple(map(log_line, lines)) or ("the log is empty",), document=document)
+
+
+def log_line(line: str) -> str:
+    """A JSON line of the log as `time LEVEL logger: event key=value ...`; anything else as it is."""
+    try:
+        fields = msgspec.json.decode(line, type=dict[str, object])
+        at = WallNs(int(Decimal(str(fields.pop("wall_s"))) * SECOND))
+        head = f"{clock_time(at)} {str(fields.pop('level')).upper():<7} {fields.pop('logger')}: {fields.pop('event')}"
+    except (msgspec.DecodeError, KeyError, ArithmeticError, ValueError):
+        return line
+    fields.pop("thread", None)
+    return " ".join([head, *(f"{name}={value}" for name, value in fields.items())])
 
 
 def version(call: Call) -> Reply:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from prompt_toolkit.utils import get_cwidth
-
 from adapters.operator.render import Fragments, badge, feed_style, feed_words
 from adapters.operator.screen import fitted, packed, restyled, rule, side
 from adapters.operator.tables import (
     MISSING,
     age,
     bar,
+    cells,
     clock_time,
     dollars,
     fit_middle,
@@ -151,7 +150,7 @@ _STATE_LEAST: Final = 10
 
 def _aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Rows of all columns -> lines of those that have room; market and state shrink before a column is dropped."""
-    sizes = [max(get_cwidth(row[i]) for row in rows) for i in range(len(_HEADINGS))]
+    sizes = [max(cells(row[i]) for row in rows) for i in range(len(_HEADINGS))]
     kept = list(range(len(_HEADINGS)))
     for dropped in range(max(_DROPS) + 1, 0, -1):
         kept = [i for i in range(len(_HEADINGS)) if _DROPS[i] < dropped]

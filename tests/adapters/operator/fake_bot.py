@@ -193,6 +193,7 @@ class FakeBot:
         self.told = Told(lines=("the whole story",), document={"schema_version": 1, "id": "x"})
         self.ladders_seen: LaddersSeen | None = a_ladder()
         self.opps: list[OpportunityLine] = []
+        self.log = ["one", "two"]
         self.lock = threading.Lock()
 
     def snapshot(self) -> StatusSnapshot:
@@ -274,7 +275,7 @@ class FakeBot:
         return ["strategy.min_edge = 0.005   config.yaml:14"]
 
     def log_lines(self, limit: int) -> Sequence[str]:
-        return [f"line {n}" for n in range(limit)]
+        return self.log[-limit:]
 
     def quit(self, leaving: Leaving) -> None:
         self.left.append(leaving)

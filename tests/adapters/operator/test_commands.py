@@ -298,6 +298,23 @@ def test_empty_lists_say_that_they_are_empty() -> None:
     assert give(FakeBot(), "orders").lines == ("no order yet",)
 
 
+def test_the_log_is_shown_as_sentences_and_stays_json_for_scripts() -> None:
+    bot = FakeBot()
+    raw = (
+        '{"event": "gap on \\u001b[2J m1", "level": "warning", "logger": "adapters.feed", '
+        '"wall_s": "1795348931.5", "thread": "feed", "market_id": "m1"}'
+    )
+    bot.log = [raw, "not json", '{"half": ', '{"level": 5, "logger": "x", "event": "y", "wall_s": "never"}']
+
+    reply = give(bot, "log")
+
+    assert reply.lines[0].startswith(_local("12:02:11") + " WARNING adapters.feed: gap on")
+    assert reply.lines[0].endswith("m1 market_id=m1")
+    assert reply.lines[1:] == tuple(bot.log[1:])
+    assert reply.document is not None
+    assert reply.document["log"] == bot.log
+
+
 def test_set_events_changes_the_level_of_this_screen() -> None:
     selection = Selection()
     caller = Caller(face=FakeBot(), place=Place.CONSOLE, by="x", selection=selection)

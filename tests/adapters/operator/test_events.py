@@ -52,7 +52,7 @@ def test_the_screen_shows_a_repeated_skip_once_a_minute_with_its_count() -> None
 
     assert [line.times for line in shown] == [1, 14]
     assert plain(event_fragments(shown[1])).endswith(
-        "SKIP    nyc-snow      edge +0.0020 < min_edge 0.0050   (×14 in 60 s)"
+        "SKIP    nyc-snow         edge +0.0020 < min_edge 0.0050   (×14 in 60 s)"
     )
 
 

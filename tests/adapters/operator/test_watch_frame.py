@@ -59,7 +59,7 @@ def test_a_hundred_columns_put_orders_beside_the_events() -> None:
 
     assert lines[:11] == WIDE.splitlines()
     assert lines[11].startswith("│ 9a1c YES buy 10@0.4300 FILLED 18 ms   │ ")
-    assert lines[11].endswith("OPP     fed-cut-dec   edge +0.0110 → TRADE  o-1 │")
+    assert lines[11].endswith("OPP     fed-cut-dec edge +0.0110 → TRADE  o-1   │")
     assert "(×3)" in lines[12]
     assert lines[19].startswith("└ ?help")
 
