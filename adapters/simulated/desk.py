@@ -15,7 +15,7 @@ from typing import Final
 
 from adapters.simulated import dialect, wire
 from adapters.simulated.accounts import Account
-from adapters.simulated.engine import Exchange
+from adapters.simulated.engine import Exchange, JournalLine
 from adapters.simulated.faults import Lever, LeverName, Levers, duration_ns
 from adapters.simulated.orders import (
     OrderRequest,
@@ -79,13 +79,13 @@ class OrderDesk:
             return self._levers.pull(name, market=request.market_id, account=account, second_leg=second)
 
         if pull(LeverName.RATE_LIMITED):
-            return Reply(_refused(client_id, Refusal.RATE_LIMITED, "too many requests"))
+            return self._refuse(account, client_id, now, Refusal.RATE_LIMITED, "too many requests")
         if lever := pull(LeverName.TIMEOUT_BEFORE_ACCEPT):
-            return Reply(_refused(client_id, Refusal.RISK, "never arrived"), Manner.HANG, duration_ns(lever.delay))
+            return Reply(_error(client_id, NEVER_ARRIVED, ""), Manner.HANG, duration_ns(lever.delay))
         if pull(LeverName.ERROR_BEFORE_ACCEPT):
-            return Reply(_refused(client_id, Refusal.RISK, "never arrived"), Manner.ERROR)
+            return Reply(_error(client_id, NEVER_ARRIVED, ""), Manner.ERROR)
         if pull(LeverName.REFUSE):
-            return Reply(_refused(client_id, Refusal.RISK, "refused by the venue's risk desk"))
+            return self._refuse(account, client_id, now, Refusal.RISK, "refused by the venue's risk desk")
         self._steal(request, now, pull)
         result = self._exchange.submit(account, request, now, self._treatment(now, pull))
         answer = dialect.order_answer(client_id, result)
@@ -114,6 +114,10 @@ class OrderDesk:
         return Reply(answer)
 
     # -- inside
+
+    def _refuse(self, account: str, client_order_id: str, now: int, code: Refusal, text: str) -> Reply:
+        self._exchange.journal.append(JournalLine(now, "refused", account, client_order_id, code.value))
+        return Reply(_error(client_order_id, code.value, text))
 
     def _steal(self, request: OrderRequest, now: int, pull: Callable[[LeverName], Lever | None]) -> None:
         """Let the house take what the order could have taken: all of it, or so much that only a part is left."""
@@ -181,6 +185,8 @@ class OrderDesk:
 
 ALREADY_DONE: Final = "already_done"
 UNKNOWN_ORDER: Final = "unknown_order"
+NEVER_ARRIVED: Final = "never_arrived"
+"""The answer that nobody gets to an order that the exchange never saw."""
 
 _AFTER_ACCEPT: Final = {
     LeverName.TIMEOUT_AFTER_ACCEPT: Manner.HANG,
@@ -194,7 +200,3 @@ _AFTER_ACCEPT: Final = {
 
 def _error(client_order_id: str, code: str, text: str) -> wire.OrderAnswer:
     return wire.OrderAnswer(client_order_id, error=wire.ErrorBody(code, text))
-
-
-def _refused(client_order_id: str, code: Refusal, text: str) -> wire.OrderAnswer:
-    return _error(client_order_id, code.value, text)

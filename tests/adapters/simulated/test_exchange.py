@@ -461,6 +461,7 @@ def test_the_truth_holds_what_the_accounts_did_and_adds_up() -> None:
     assert told["audit"] == []
     assert told["faults_fired"] == {"refuse": 1}
     assert [order["client_order_id"] for order in bob["orders"]] == ["filled", "resting"]
+    assert [(refused["client_order_id"], refused["code"]) for refused in bob["refused"]] == [("refused", "risk")]
     assert [fill["client_order_id"] for fill in bob["fills"]] == ["filled"]
     assert bob["positions"] == [{"market_id": MARKET, "outcome": "YES", "size": "5"}]
     assert len(told["gaps_opened"]) > 5
