@@ -95,8 +95,13 @@ def reconciled(
     cash_venue: MicroUsd | None,
     positions_equal: bool | None,
     findings: Sequence[str],
+    as_of: int | None = None,
 ) -> Event:
-    """The venue's truth was compared with the ledger's. None: it could not be asked. No findings means clean."""
+    """The venue's truth was compared with the ledger's. None: it could not be asked. No findings means clean.
+
+    `as_of` is the ledger row up to which `cash_ledger` was computed (`adapters/ledger/account.py`); without it the
+    report takes the rows before this event.
+    """
     return Event(
         at=at,
         kind=EventKind.RECONCILED,
@@ -106,6 +111,7 @@ def reconciled(
             ("cash_venue", cash_venue),
             ("positions_equal", positions_equal),
             ("findings", len(findings)),
+            ("as_of", as_of),
         ),
     )
 

@@ -18,7 +18,7 @@ from adapters.ledger.errors import (
     SchemaTooNewError,
     SchemaTooOldError,
 )
-from adapters.ledger.mark import Mark, mark_path, read_mark, write_new_mark
+from adapters.ledger.mark import Mark, mark_path, read_mark, remember_verified, write_new_mark
 from adapters.ledger.migrate import migrate
 from adapters.ledger.tables import SCHEMA_FINGERPRINT, SCHEMA_VERSION
 from adapters.ledger.verify import Progress, check_indexes, check_mark, verify_chain
@@ -122,6 +122,7 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
         if not path.exists():
             path.touch(mode=0o600)
         migrate(path, found)
+        remember_verified(path, head)
         connection = _writable(path)
         writer = Writer(path, connection, head, durable=durable)
         return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock)

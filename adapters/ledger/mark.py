@@ -22,6 +22,19 @@ def mark_path(ledger: Path) -> Path:
     return ledger.with_name(ledger.name + ".mark")
 
 
+def verified_path(ledger: Path) -> Path:
+    """Beside the ledger: up to which row the chain has been verified by reading. Same form as the mark."""
+    return ledger.with_name(ledger.name + ".verified")
+
+
+def remember_verified(ledger: Path, head: Head) -> None:
+    """Note that the chain holds up to `head`. Where that cannot be written, the next reader only takes longer."""
+    try:
+        write_new_mark(verified_path(ledger), head)
+    except OSError:
+        pass
+
+
 def read_mark(path: Path) -> Head | None:
     """The newest head that was marked; None where the file is missing or neither slot can be read."""
     try:

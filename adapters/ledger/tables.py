@@ -14,7 +14,7 @@ from peewee import BlobField, CompositeKey, IntegerField, Model, TextField
 SCHEMA_VERSION: Final = 1
 """`PRAGMA user_version` after the last migration."""
 
-SCHEMA_FINGERPRINT: Final = "5a1c4728a779f671"
+SCHEMA_FINGERPRINT: Final = "f254e6b3c74b3d42"
 """`connection.fingerprint` of a ledger with all migrations applied."""
 
 

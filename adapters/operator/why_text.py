@@ -18,8 +18,13 @@ TELL_ROWS: Final = 12
 """Opportunities of an episode that are shown in full; the others are one line each."""
 
 
-def lines_of(story: Story, mismatches: Sequence[tuple[str, Mismatch]], broken: Sequence[tuple[str, int]]) -> list[str]:
-    """The chain from book to profit, oldest first, then what was checked. No colours: it also goes into a pipe."""
+def lines_of(
+    story: Story, mismatches: Sequence[tuple[str, Mismatch]] | None, broken: Sequence[tuple[str, int]]
+) -> list[str]:
+    """The chain from book to profit, oldest first, then what was checked. No colours: it also goes into a pipe.
+
+    `mismatches` None: nothing was checked, and nothing is said about it.
+    """
     first_at = story.opportunities[0].at if story.opportunities else (story.attempt or {}).get("opened_at", 0)
     lines = [f"{story.kind} {story.ident}   {_day(first_at)} UTC"]
     for index, row in enumerate(story.opportunities):
@@ -28,7 +33,8 @@ def lines_of(story: Story, mismatches: Sequence[tuple[str, Mismatch]], broken: S
         lines.append(f"{'':14}and {story.left_out} more rows of this episode")
     lines += _attempt(story)
     lines += _settings(story)
-    lines += _verdict(story, mismatches, broken)
+    if mismatches is not None:
+        lines += _verdict(story, mismatches, broken)
     return [clean(line, LINE_LIMIT) if line.strip() == line else _indented(line) for line in lines]
 
 

@@ -131,7 +131,7 @@ TABLES = (
 
 INDEXES = (
     # Answers every count of the report without touching the wide rows.
-    "CREATE INDEX opportunity_counts ON opportunities (decision, reason, verdict, at, edge, net_edge)",
+    "CREATE INDEX opportunity_counts ON opportunities (set_id, decision, reason, verdict, at, edge)",
     "CREATE INDEX opportunity_episode ON opportunities (episode_id)",
     "CREATE INDEX opportunity_attempt ON opportunities (attempt_id) WHERE attempt_id IS NOT NULL",
     "CREATE INDEX opportunity_at ON opportunities (at)",
@@ -169,6 +169,18 @@ VIEWS = (
             i.client_order_id)
         WHERE f.seq = (SELECT max(seq) FROM fill_reports g WHERE g.client_order_id = f.client_order_id
             AND g.venue = f.venue AND g.venue_trade_id = f.venue_trade_id)""",
+    """CREATE VIEW attempt_now AS
+        SELECT a.*, c.seq AS change_seq, c.at AS changed_at, coalesce(c.state, 'SIGNAL_DETECTED') AS state, c.ending,
+            coalesce(c.filled, 0) AS filled, c.fees, c.realized_pnl, coalesce(c.open_position, 0) AS open_position
+        FROM attempts a LEFT JOIN attempt_changes c
+            ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)""",
+    # Costs are rounded against us per execution, as models/money.py does.
+    """CREATE VIEW attempt_flows AS
+        SELECT attempt_id, leg,
+            sum(CASE action WHEN 'BUY' THEN (filled_size * avg_price + 999999) / 1000000
+                ELSE -(filled_size * avg_price / 1000000) END) AS cost,
+            sum(fee) AS fees, sum(fee IS NULL) AS fees_unknown
+        FROM fills WHERE state <> 'reversed' GROUP BY attempt_id, leg""",
     """CREATE VIEW tradesets AS
         SELECT a.attempt_id AS tradeset_id, a.opportunity_id, a.set_id, a.market_id, a.mode,
             (SELECT group_concat(l.outcome || ' ' || l.market_id, ' + ') FROM attempt_legs l WHERE l.attempt = a.seq)

@@ -1,0 +1,250 @@
+"""The report as lines of text, at most `width` cells wide. Plain: colours are the terminal's business
+(`report_verb`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.operator.amounts import UNKNOWN, bar, duration, number, plural, signed, spark, tick, usd
+from models.clock import SECOND
+from models.hostile import clean
+from models.money import text
+from models.report_figures import Report
+
+BUCKETS_MAX: Final = 16
+"""Lines of the histogram; more cents are put together."""
+INCIDENTS_SHOWN: Final = 10
+SETS_SHOWN: Final = 20
+
+
+def lines_of(report: Report, width: int = 100) -> list[str]:
+    """Everything on one page, the bad news first."""
+    blocks = (
+        _violations(report),
+        _head(report),
+        _summary(report),
+        _paper(report),
+        _histogram(report, width),
+        _curve(report, width),
+        _skips(report),
+        _sets(report),
+        _account(report),
+        _incidents(report),
+        _verdict(report),
+    )
+    lines: list[str] = []
+    for block in blocks:
+        found = list(block)
+        if found:
+            lines += [*found, ""]
+    return [clean_line(line) for line in lines[:-1]]
+
+
+def empty_lines(ledger: str) -> list[str]:
+    return [
+        f"the ledger {ledger} is empty: no market has been seen yet.",
+        "to get data: `python run.py demo --for 90s`, or `python run.py` with your config.yaml, then `report` again.",
+    ]
+
+
+def missing_lines(ledger: str | None) -> list[str]:
+    where = "no ledger yet" if ledger is None else f"no ledger at {ledger}"
+    return [
+        f"{where}: the bot has not run here.",
+        "start with `python run.py demo`, or `python run.py` for your markets.",
+    ]
+
+
+def clean_line(line: str) -> str:
+    stripped = line.lstrip(" ")
+    return " " * (len(line) - len(stripped)) + clean(stripped, 400) if stripped else ""
+
+
+# -- blocks
+
+
+def _violations(report: Report) -> Iterable[str]:
+    for violation in report.violations:
+        yield f"VIOLATION  {violation}"
+
+
+def _head(report: Report) -> Iterable[str]:
+    facts = report.facts
+    span = f"{_day(report.began)} → {_day(report.ended)}"
+    up = UNKNOWN if report.uptime_ratio is None else f"{100 * report.uptime_ratio:.1f} %"
+    only = f" · only {facts.only}" if facts.only else ""
+    yield (
+        f"Complete-set report · {facts.mode.upper()} · {report.venue or 'no venue'} · {span} "
+        f"({duration(report.up_ns)} in {plural(len(facts.runs), 'run')}, up {up}){only} · ledger {facts.ledger}"
+    )
+
+
+def _summary(report: Report) -> Iterable[str]:
+    seen, attempts, sets = report.opportunities, report.attempts, report.sets
+    rate = UNKNOWN if attempts.success_rate is None else f"{100 * attempts.success_rate:.1f} %"
+    yield from _columns(
+        (
+            f"opportunities {number(seen.detected)} in {plural(seen.episodes, 'episode')}",
+            f"traded {number(seen.traded)}",
+            f"skipped {number(seen.skipped)}",
+        ),
+        (
+            f"attempts {number(attempts.total)}",
+            f"sets done {number(sets.completed)} ({rate})",
+            "   ".join(f"{ending} {attempts.endings[ending]}" for ending in ("partial", "rejected", "missed"))
+            + f"   in doubt {attempts.in_doubt}",
+        ),
+        (
+            f"avg edge {signed(seen.avg_edge, 4)} seen, {signed(sets.avg_edge, 4)} done",
+            f"avg net / set {signed(sets.avg_net_pnl, 4)}",
+            f"fees {usd(sets.fees)}   net PnL {signed(sets.net_pnl)}",
+        ),
+        (
+            f"disconnects {report.facts.event_counts.get('disconnected', 0)} ({report.down_ns / SECOND:.1f} s down)",
+            f"gaps {report.facts.event_counts.get('gap', 0)}   resyncs {report.facts.event_counts.get('resync', 0)}",
+            f"order rejects {report.facts.order_rejects}",
+        ),
+    )
+    if report.facts.mode == "live":
+        yield f"locked in held sets {signed(sets.locked)} on {usd(sets.locked_capital)} of capital, apart from net PnL"
+
+
+def _paper(report: Report) -> Iterable[str]:
+    if not report.paper:
+        return
+    for model, line in report.paper.items():
+        quoted = "  ← quoted above" if model == "pessimistic" else ""
+        unknown = f"   {line.unknown} unknown" if line.unknown else ""
+        yield (
+            f"paper fill {model:<12} {line.sets:>6} of {line.attempts} filled   fees {usd(line.fees):>10}   "
+            f"net {signed(line.net_pnl):>10}{unknown}{quoted}"
+        )
+
+
+def _histogram(report: Report, width: int) -> Iterable[str]:
+    buckets = _joined(report.sum_cost.buckets)
+    if not buckets:
+        return
+    total = sum(count for _, _, count in buckets)
+    most = max(count for _, _, count in buckets)
+    cells = max(10, min(60, width - 46))
+    yield f"sum_cost{'':12}{'':{cells}}  {'n':>10} share   cum"
+    cumulated = 0
+    line = report.facts.trade_line
+    for low, high, count in buckets:
+        cumulated += count
+        mark = f"   ← trade line {text(line, 4)}" if line is not None and low <= line < high else ""
+        shares = f"{_percent(count, total)} {_percent(cumulated, total)}"
+        yield f"{text(low)}–{text(high)} │{bar(count, most, cells):<{cells}} {number(count):>12} {shares}{mark}"
+
+
+def _curve(report: Report, width: int) -> Iterable[str]:
+    if len(report.curve) >= 2:
+        values = [value for _, value in report.curve]
+        yield f"net PnL  {spark(values, max(10, min(60, width - 30)))}  {signed(report.sets.net_pnl)}"
+
+
+def _skips(report: Report) -> Iterable[str]:
+    seen = report.opportunities
+    if seen.by_reason:
+        yield "skip reasons   " + " · ".join(
+            f"{reason.replace('_', ' ')} {number(n)}" for reason, n in seen.by_reason.items()
+        )
+    if seen.by_verdict:
+        yield "verdicts       " + " · ".join(
+            f"{verdict.replace('_', ' ')} {number(n)}" for verdict, n in seen.by_verdict.items()
+        )
+
+
+def _sets(report: Report) -> Iterable[str]:
+    if not report.lines:
+        return
+    names = [_short(line.set_id) for line in report.lines[:SETS_SHOWN]]
+    wide = max(len("set"), *(len(name) for name in names))
+    yield f"{'set':<{wide}}  {'opps':>10} {'traded':>8} {'sets':>6} {'partial':>8} {'fees':>10} {'net':>10}"
+    for name, line in zip(names, report.lines, strict=False):
+        yield (
+            f"{name:<{wide}}  {number(line.opportunities):>10} {line.traded:>8} {line.completed:>6} {line.partial:>8} "
+            f"{usd(line.fees) if line.fees is not None else '–':>10} "
+            f"{signed(line.net_pnl) if line.net_pnl is not None else '–':>10}"
+        )
+    if len(report.lines) > SETS_SHOWN:
+        yield f"and {len(report.lines) - SETS_SHOWN} more sets (all of them in --json and --csv)"
+
+
+def _account(report: Report) -> Iterable[str]:
+    account = report.facts.account
+    if report.facts.mode != "live":
+        return
+    if account is None:
+        yield "account   never compared with the venue"
+        return
+    equal = {True: "equal", False: "DIFFERENT", None: UNKNOWN}[account.positions_equal]
+    yield (
+        f"account   cash by the ledger {usd(account.cash_ledger, 6)}, by the venue {usd(account.cash_venue, 6)}, "
+        f"difference {signed(report.difference, 6)}; positions {equal} ({_stamp(account.at)})"
+    )
+
+
+def _incidents(report: Report) -> Iterable[str]:
+    incidents = report.facts.incidents
+    if not incidents:
+        return
+    yield f"incidents ({len(incidents)}, newest last)"
+    for event in incidents[-INCIDENTS_SHOWN:]:
+        about = event.set_id or event.market_id or ""
+        ask = f"   why {event.attempt_id}" if event.attempt_id else ""
+        yield f"  {_stamp(event.at)}  {event.kind:<12} {_short(about)} {event.text}{ask}".rstrip()
+
+
+def _verdict(report: Report) -> Iterable[str]:
+    found = report.evaluation
+    goal = report.facts.goal
+    if goal is not None:
+        sets = f"sets {found.sets}/{goal.min_sets} {tick(found.sets >= goal.min_sets)}"
+        days = f"days {found.days:.1f}/{goal.min_days} {tick(found.days >= goal.min_days)}"
+        above = found.avg_net_pnl is not None and found.avg_net_pnl > goal.target
+        average = f"avg net per set > {usd(goal.target)} {tick(above)}"
+        yield f"PoC gate: {sets}   {days}   {average}   → {found.verdict.upper()}"
+    else:
+        yield f"PoC gate: {found.verdict.upper()}"
+    for reason in found.reasons:
+        yield f"  {reason}"
+
+
+def _joined(buckets: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """At most `BUCKETS_MAX` buckets of equal width; cents without any evaluation stay visible as empty ones."""
+    if not buckets:
+        return []
+    cent = 10_000
+    low, high = buckets[0][0], buckets[-1][1]
+    width = max(1, -(-(high - low) // cent // BUCKETS_MAX)) * cent
+    counts = dict.fromkeys(range(low, high, width), 0)
+    for start, _, count in buckets:
+        counts[low + (start - low) // width * width] += count
+    return [(start, start + width, count) for start, count in counts.items()]
+
+
+def _columns(*rows: Sequence[str]) -> Iterable[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for row in rows:
+        yield f"{row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {row[2]}".rstrip()
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{100 * part / total:4.0f} %" if total else UNKNOWN
+
+
+def _day(at: int | None) -> str:
+    return UNKNOWN if at is None else f"{datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%d %H:%M}"
+
+
+def _stamp(at: int) -> str:
+    return f"{datetime.fromtimestamp(at // SECOND, UTC):%m-%d %H:%M:%S}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:12]}…{name[-8:]}"
