@@ -60,6 +60,9 @@ _KIND_STYLE: Final[Mapping[EventKind, str]] = {
 
 SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
+IDENT_WHOLE: Final = 100
+IDENT_CUT: Final = 13
+"""Narrower than that an id keeps only its two ends."""
 SUBJECT_ALIGNED: Final = 72
 """Narrower than this, the text follows the subject at once."""
 
@@ -82,7 +85,7 @@ def event_fragments(line: EventLine, width: int = 0) -> Fragments:
     count = ""
     if line.times > 1:
         count = f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
-    ident = f"  {line.ident}" if line.ident else ""
+    ident = f"  {fit_middle(line.ident, IDENT_CUT) if 0 < width < IDENT_WHOLE else line.ident}" if line.ident else ""
     if width:
         body = fit(body, max(8, width - cells(plain(head) + count + ident)))
     return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body + count), ("class:dim", ident)]

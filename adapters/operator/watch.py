@@ -49,18 +49,23 @@ REASON: Final = "from watch"
 
 
 class Watch:
-    """One screen. Keys are handled on the event loop, polling and requests each on their own thread."""
+    """One screen. Keys are handled on the event loop, polling and requests each on their own thread.
+
+    `find` names the state directory of the bot to watch; it is asked again while nobody answers, because bots come and
+    go.
+    """
 
     def __init__(
         self,
-        directory: Path,
+        find: Callable[[], Path],
         clock: Clock,
         *,
         readonly: bool = False,
         terminal: tuple[Input, Output] | None = None,
         poll_s: float = POLL_S,
     ) -> None:
-        self._directory = directory
+        self._find = find
+        self._directory = find()
         self._clock = clock
         self._poll_s = poll_s
         self._status: StatusSnapshot | None = None
@@ -140,6 +145,8 @@ class Watch:
             loop.call_soon_threadsafe(self._leave)
 
     def _look(self) -> None:
+        if self._missing:
+            self._directory = self._find()
         try:
             reply = ask(self._directory / SOCKET_NAME, Request(verb="status", json=True), ANSWER_S)
             status = from_json(reply.document or {})
@@ -284,6 +291,9 @@ def run(options: argparse.Namespace) -> int:
         print("watch needs a terminal; without one ask for:  python run.py status --json", file=sys.stderr)
         return EXIT_USAGE
     directory, _ = state_directory(options.config)
-    if options.demo or (not instance_runs(directory) and instance_runs(demo_directory(directory))):
-        directory = demo_directory(directory)
-    return Watch(directory, SystemClock(), readonly=options.readonly).run()
+    demo = demo_directory(directory)
+
+    def find() -> Path:
+        return demo if options.demo or (not instance_runs(directory) and instance_runs(demo)) else directory
+
+    return Watch(find, SystemClock(), readonly=options.readonly).run()

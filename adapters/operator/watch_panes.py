@@ -59,7 +59,7 @@ def panes_below(status: StatusSnapshot, view: View, width: int, height: int, ask
         return [side([], width)] * height
     if asked is not None:
         return _text_pane(*asked, width, height)
-    if width >= SIDE_BY_SIDE:
+    if width >= SIDE_BY_SIDE and status.orders:
         return _two_panes(status, view, width, height)
     orders = min(len(status.orders) + 1, height // 3)
     orders = orders if orders > 1 else 0

@@ -49,7 +49,7 @@ class Watcher:
     def _run(self) -> None:
         with create_app_session(input=self.keys, output=self.screen):
             self.watch = Watch(
-                self._directory,
+                lambda: self._directory,
                 HandClock(),
                 readonly=self._readonly,
                 terminal=(self.keys, self.screen),
@@ -214,6 +214,18 @@ def test_a_bot_that_dies_leaves_its_last_data_and_comes_back(
     stack.callback(again.stop)
 
     watcher.until(lambda: "NO BOT" not in watcher.shown())
+
+
+def test_a_bot_that_starts_elsewhere_is_found(tmp_path: Path, bot: FakeBot, stack: ExitStack) -> None:
+    watcher = opened(tmp_path / "data", stack)
+    watcher.shows("NO BOT")
+    demo = ControlServer(tmp_path / "data" / "demo" / "control.sock", bot, COMMANDS)
+    demo.start()
+    stack.callback(demo.stop)
+
+    watcher._directory = tmp_path / "data" / "demo"
+
+    watcher.shows("fed-cut-dec")
 
 
 def test_halting_works_also_when_the_bot_is_gone(tmp_path: Path, stack: ExitStack) -> None:
