@@ -1,7 +1,8 @@
 """ExecutorActor: works one set's attempt through the state machine. Its record is the in-flight lock of the set.
 
 Accepts  ApprovedSet (risk); IntentsCommitted, CommitFailed (ledger); SubmitAnswered, CancelAnswered, ProbeAnswered,
-         MergeAnswered (lanes); FillSeen, OrderUpdated (user feed); LaddersSeen (books); TimerFired (clock)
+         MergeAnswered (lanes); FillSeen, OrderUpdated (user feed); LaddersSeen (books); TimerFired (clock);
+         StreamRestored (system)
 Sends    CommitIntents, RecordRows -> ledger;  CancelOrder, ProbeOrder, MergeSets -> lanes;  LaddersWanted -> books;
          MarketsReleased -> risk, signal;  IncidentSeen -> risk
 

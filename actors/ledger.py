@@ -1,9 +1,10 @@
 """LedgerActor: the only thing that writes the database, on a thread of its own. Write, then send.
 
-Accepts  CommitIntents (executor, paper desk), RecordRows (anybody), and as rows in themselves: OpportunitySkipped,
-         OpportunityJudged, EpisodeEnded, MinuteCounted, TickSampled, BookNews, SnapshotCompared, TradingHalted,
-         TradingResumed, MarketResolved, IncidentSeen
-Sends    SendOrders -> order lanes (or paper desk), then IntentsCommitted or CommitFailed -> the attempt's executor
+Accepts  CommitIntents (executor, paper desk), RecordRows (anybody), FlushWanted (reconciler), and as rows in
+         themselves: OpportunitySkipped, OpportunityJudged, EpisodeEnded, MinuteCounted, TickSampled, BookNews,
+         SnapshotCompared, TradingHalted, TradingResumed, MarketResolved, IncidentSeen
+Sends    SendOrders -> order lanes (or paper desk), then IntentsCommitted or CommitFailed -> the attempt's executor;
+         Flushed -> reconciler
 
 An intent is one transaction with synchronous=FULL; everything else is written when `BATCH` rows wait, after `FLUSH_NS`,
 or with the next intent that may depend on it. A ledger that cannot be written trips the gate, and from then on no
@@ -13,17 +14,20 @@ intent is committed and so none is sent.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.base import Address, BotActor, Crash
 from adapters.ledger.errors import LedgerBrokenError, LedgerBusyError, LedgerError
 from adapters.ledger.writer import BATCH
-from models.clock import MS, Clock
+from models.clock import MS, Clock, WallNs
 from models.diary import Diary
 from models.messages import (
     BookNews,
     CommitFailed,
     CommitIntents,
+    Flushed,
+    FlushWanted,
     IncidentSeen,
     IntentsCommitted,
     MarketResolved,
@@ -98,9 +102,10 @@ class LedgerActor(BotActor):
             self._timer_runs = False
             self._flush(sync=True)
             self._sync_mark()
+        elif isinstance(message, FlushWanted):
+            self._flush_for(message)
         elif isinstance(message, RecordRows):
-            for row in message.rows:
-                self._writer.take(row, now)
+            self._take(message.rows, now)
         elif isinstance(message, _TOLD):
             event = self._diary.event(message, now)
             if event is not None:
@@ -117,6 +122,15 @@ class LedgerActor(BotActor):
         """The last flush, before the system closes the ledger."""
         self._flush(sync=True)
         self._sync_mark()
+
+    def _take(self, rows: Iterable[object], now: WallNs) -> None:
+        for row in rows:
+            self._writer.take(row, now)
+
+    def _flush_for(self, message: FlushWanted) -> None:
+        self._flush(sync=True)
+        if self._writer.settled:
+            message.reply_to.tell(Flushed(message.serial))
 
     def _wake(self) -> None:
         self.address.tell(_FLUSH)

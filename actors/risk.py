@@ -1,7 +1,7 @@
 """RiskActor: says yes or no to every proposed set, reserves what it approves, and pulls the kill switch.
 
 Accepts  SetProposed (signal); MarketsReleased, IncidentSeen (executors, lanes, feeds); MarketResolved (feed);
-         TradingHalted, TradingResumed (gate, operator)
+         TradingHalted, TradingResumed (gate, operator); CashSeen (reconciler)
 Sends    ApprovedSet -> the set's executor;  SetRefused -> signal;  OpportunityJudged, IncidentSeen -> ledger
 
 Runs on the hot dispatcher, between the signal and the executors. What it knows is a `RiskState` value; what it decides
@@ -20,6 +20,7 @@ from models.execution import ExecutionTerms
 from models.kill_switch import KillSwitch, kill_switch
 from models.market import MarketId, SetId
 from models.messages import (
+    CashSeen,
     IncidentSeen,
     MarketResolved,
     MarketsReleased,
@@ -31,7 +32,7 @@ from models.messages import (
 )
 from models.money import MicroShares
 from models.orders import AttemptId
-from models.risk import RiskLimits, RiskState, Weather, gauges, release, resolved, review, unresolved
+from models.risk import RiskLimits, RiskState, Weather, cash_seen, gauges, release, resolved, review, unresolved
 from models.signal import SkipReason
 from models.status import Gauge
 
@@ -131,6 +132,8 @@ class RiskActor(BotActor):
                 self._incident(message)
             case MarketResolved():
                 self._state = resolved(self._state, message.market_id, self._markets)
+            case CashSeen():
+                self._state = cash_seen(self._state, message.cash)
             case TradingResumed():
                 self._switch = self._switch.cleared()
             case TradingHalted():

@@ -69,7 +69,7 @@ class Gate:
         self._trips = 0
         self._market_trips = 0
         self._latch: HaltRecord | None = None
-        self._hold: str | None = "not loaded"
+        self._holds: Mapping[str, str] = MappingProxyType({"gate": "not loaded"})
         self._permit: Permit | None = None
         self._identity: FileIdentity | None = None
         self._ends_boot = BootNs(0)
@@ -95,7 +95,7 @@ class Gate:
     @property
     def held(self) -> str | None:
         """What the gate waits for before it grants anything, or None (`hold`)."""
-        return self._hold
+        return "; ".join(self._holds.values()) or None
 
     @property
     def market_halts(self) -> Mapping[str, HaltRecord]:
@@ -161,13 +161,17 @@ class Gate:
             self.trip(f"the halt of market {market_id} could not be stored", "gate")
         return record
 
-    def hold(self, reason: str) -> None:
-        """Grant nothing until `release_hold`: for the time of a reconcile. Not a halt; a restart forgets it."""
-        self._hold = clean(reason)
+    def hold(self, reason: str, key: str = "start") -> None:
+        """Grant nothing until `release_hold(key)`, for example for the time of a reconcile. Holds of several keys add
+        up; a second one of the same key has the newest reason. Not a halt; a restart forgets it.
+        """
+        with self._latching:
+            self._holds = MappingProxyType({**self._holds, key: clean(reason)})
         self._settle()
 
-    def release_hold(self) -> None:
-        self._hold = None
+    def release_hold(self, key: str = "start") -> None:
+        with self._latching:
+            self._holds = MappingProxyType({k: reason for k, reason in self._holds.items() if k != key})
 
     def refresh(self) -> None:
         """Notice what other processes did to the files (`halt` from a second shell). The watchdog, 4 times a second."""
@@ -256,7 +260,7 @@ class Gate:
 
         The look at the file costs two microseconds and makes `halt` from another shell act on the very next order.
         """
-        if self._latch is not None or self._hold is not None or self._permit_problem() is not None:
+        if self._latch is not None or self._holds or self._permit_problem() is not None:
             return False
         if self._markets and not self._markets.keys().isdisjoint(map(market_key, market_ids)):
             return False
@@ -332,7 +336,7 @@ class Gate:
         else:
             self._ends_boot = BootNs(self._clock.boot_ns() + self._permit.expires - now)
         self._latch = self._latch or self._files_at.read_halt()
-        self._hold = None
+        self._holds = MappingProxyType({})
 
     def _announce(self, record: HaltRecord | None) -> None:
         if self._on_change is None:

@@ -248,6 +248,8 @@ class MarketsReleased:
     cooling_until: BootNs
     open_position: bool
     """A complete set is held (not merged, netted or unwound)."""
+    cash_change: MicroUsd = MicroUsd(0)
+    """What the attempt has done to the account's cash so far, signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,7 +414,37 @@ class RecordRows:
     rows: tuple[object, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlushWanted:
+    """Reconciler -> LedgerActor. Put every row told so far on the disk, then answer `reply_to` with `Flushed`."""
+
+    serial: int
+    reply_to: Receiver
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """LedgerActor -> whoever asked. Not told where the ledger cannot be written."""
+
+    serial: int
+
+
 # -- control
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRestored:
+    """System -> ExecutorActor. A user stream is up again: what it would have said meanwhile has to be asked for."""
+
+    at: BootNs
+
+
+@dataclass(frozen=True, slots=True)
+class CashSeen:
+    """Reconciler -> RiskActor. Spendable cash as the venue and the ledger agree on it, nothing in flight."""
+
+    cash: MicroUsd
+    at: BootNs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

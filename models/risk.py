@@ -206,7 +206,10 @@ class RiskState:
     approved_prices: tuple[tuple[SetId, tuple[PriceMicros, ...], BootNs], ...] = ()
     """Latest approval of each set."""
     released: tuple[tuple[AttemptId, MicroUsd], ...] = ()
+    cash_changes: tuple[tuple[AttemptId, MicroUsd], ...] = ()
+    """What the newest released attempts have done to the cash, so that a second release counts the difference only."""
     cash: MicroUsd | None = None
+    """Spendable as the venue last said, with the released attempts since; None: not known, or paper."""
 
     @property
     def reserved(self) -> MicroUsd:
@@ -292,6 +295,8 @@ def release(state: RiskState, released: MarketsReleased, markets: Mapping[SetId,
     more = max(0, released.spent - before.get(attempt_id, 0)) if today else 0
     before.pop(attempt_id, None)
     position = (attempt_id, released.set_id)
+    changes = dict(state.cash_changes)
+    change = released.cash_change - changes.pop(attempt_id, 0)
     held = state.held | {position} if released.open_position else state.held - {position}
     return replace(
         state,
@@ -300,7 +305,14 @@ def release(state: RiskState, released: MarketsReleased, markets: Mapping[SetId,
         held=held,
         unresolved=state.unresolved - frozenset(markets.get(released.set_id, ())),
         released=(*before.items(), (attempt_id, released.spent))[-REMEMBERED:],
+        cash_changes=(*changes.items(), (attempt_id, released.cash_change))[-REMEMBERED:],
+        cash=None if state.cash is None else MicroUsd(state.cash + change),
     )
+
+
+def cash_seen(state: RiskState, cash: MicroUsd) -> RiskState:
+    """The venue was asked while nothing was in flight."""
+    return replace(state, cash=cash)
 
 
 def unresolved(state: RiskState, market_ids: Collection[MarketId]) -> RiskState:

@@ -28,6 +28,7 @@ from models.messages import (
     ProbeAnswered,
     ProbeOrder,
     RecordRows,
+    StreamRestored,
     SubmitAnswered,
     TimerFired,
 )
@@ -73,8 +74,9 @@ OrderFactSeen = SubmitAnswered | CancelAnswered | ProbeAnswered | FillSeen | Ord
 """A fact about an order. Legal in every state."""
 
 Due = OrderTimedOut | InflightExpired | ProbeDue | RetryDue | CooldownEnded
-Event = ApprovedSet | IntentsCommitted | CommitFailed | OrderFactSeen | LaddersSeen | MergeAnswered | Due | Proceed
-Arrival = ApprovedSet | IntentsCommitted | CommitFailed | OrderFactSeen | LaddersSeen | MergeAnswered | TimerFired
+Told = ApprovedSet | IntentsCommitted | CommitFailed | OrderFactSeen | LaddersSeen | MergeAnswered | StreamRestored
+Event = Told | Due | Proceed
+Arrival = Told | TimerFired
 """What the executor may be told."""
 
 DUE: Final[dict[str, Due]] = {

@@ -69,6 +69,12 @@ def open_position(terms: ExecutionTerms, attempt: Attempt) -> bool:
     return attempt.sets > 0 and not terms.nets and attempt.merged < attempt.sets
 
 
+def cash_change(terms: ExecutionTerms, attempt: Attempt) -> MicroUsd:
+    """What the attempt has done to the account's cash so far: paid, received, merged, netted."""
+    netted = divide_down(terms.complete_set.payout * attempt.sets, MICRO) if terms.nets and attempt.sets > 0 else 0
+    return MicroUsd(attempt.merged_cash + netted - attempt.total_cost - attempt.total_fees)
+
+
 def realized_pnl(terms: ExecutionTerms, attempt: Attempt) -> tuple[MicroUsd | None, str]:
     """Profit that is cash by now, and how it became cash; (None, "") while anything is still held."""
     if open_position(terms, attempt):

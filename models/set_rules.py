@@ -19,6 +19,8 @@ from models.messages import (
     LaddersSeen,
     MarketsReleased,
     MergeAnswered,
+    ProbeOrder,
+    StreamRestored,
 )
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import Phase, committed, doubted, fold
@@ -235,6 +237,15 @@ def ask_again(record: U, _event: ProbeDue, turn: Turn) -> U:
     """The next rung of the probe ladder: ask about everything that is not known. Nothing is ever sent again."""
     turn.probe(record.attempt)
     return replace(record, rung=record.rung + 1, timers=record.timers.without(TimerName.PROBE))
+
+
+@leads_to({})
+def ask_all(record: U, _event: StreamRestored, turn: Turn) -> U:
+    """The user stream was away: whatever has not ended may have moved meanwhile."""
+    for life in record.attempt.orders:
+        if not life.ended and life.committed_at is not None:
+            turn.do(ProbeOrder(intent=life.intent, venue_order_id=life.venue_order_id))
+    return record
 
 
 @leads_to({})

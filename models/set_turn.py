@@ -113,6 +113,7 @@ class Turn:
                 spent=attempt.notional(),
                 cooling_until=until,
                 open_position=set_rows.open_position(self.terms, attempt),
+                cash_change=set_rows.cash_change(self.terms, attempt),
             )
         )
         return Cooldown(past=(*record.past, attempt)[-PAST_MAX:], timers=timers, until=until)

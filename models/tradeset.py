@@ -49,6 +49,7 @@ from models.messages import (
     MergeAnswered,
     OrderUpdated,
     ProbeAnswered,
+    StreamRestored,
     SubmitAnswered,
     TimerFired,
 )
@@ -91,6 +92,8 @@ TRANSITIONS: Final[dict[tuple[State, type[Event]], Rule]] = {
     **{(state, LaddersSeen): set_rules.look for state in (PROTECT, EXPOSED, FAILED)},
     **{(state, LaddersSeen): set_rules.ignore for state in (IDLE, SIGNAL, PLACING, WAITING, DOUBT, SUCCESS, COOLDOWN)},
     **{(state, MergeAnswered): set_rules.note_merge for state in (SUCCESS, DOUBT, PROTECT, EXPOSED)},
+    **{(state, StreamRestored): set_rules.ask_all for state in RUNNING},
+    **{(state, StreamRestored): set_rules.ignore for state in (IDLE, COOLDOWN)},
     # -- timers: an old one never gets here
     **{
         (state, OrderTimedOut): set_rules.doubt_or_cancel

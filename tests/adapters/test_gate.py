@@ -280,6 +280,20 @@ def test_a_hold_refuses_openings_until_it_is_released_and_is_not_a_halt(data: Pa
     assert opens(gate)
 
 
+def test_holds_of_several_keys_add_up(data: Path, clock: HandClock) -> None:
+    gate = a_gate(data, clock)
+    gate.grant_fresh("paper run")
+
+    gate.hold("starting")
+    gate.hold("reconciling", "reconcile")
+    gate.release_hold()
+
+    assert gate.held == "reconciling"
+    assert not opens(gate)
+    gate.release_hold("reconcile")
+    assert opens(gate)
+
+
 def test_a_halt_during_resume_wins(data: Path, clock: HandClock) -> None:
     gate = a_gate(data, clock)
     gate.trip("first", "risk")

@@ -18,6 +18,7 @@ from models.messages import (
     MergeAnswered,
     OrderUpdated,
     ProbeAnswered,
+    StreamRestored,
     SubmitAnswered,
     TimerFired,
 )
@@ -103,6 +104,7 @@ def an_event(kind: type, stage: Stage):
         OrderUpdated: OrderUpdated(seen=seen, at=at),
         LaddersSeen: ladders("an old question"),
         MergeAnswered: MergeAnswered(attempt_id=attempt_id, cash=MicroUsd(1), why="", at=at),
+        StreamRestored: StreamRestored(at),
     }[kind]
 
 

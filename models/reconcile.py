@@ -1,0 +1,207 @@
+"""The ledger's account against the venue's: what differs, what it is called, and what follows. Pure.
+
+| finding   | what it means                                                   | what follows                           |
+| --------- | --------------------------------------------------------------- | -------------------------------------- |
+| `missed`  | an execution of ours that the ledger did not have               | told to its executor, looked at again  |
+| `orphan`  | an order of ours that rests although the ledger ended it        | told to its executor and cancelled     |
+| `outside` | an order or execution not ours (the operator's web page)        | reported, never touched; halts         |
+| `drift`   | cash or a position differs, and nothing in flight explains it   | halts                                  |
+| `open`    | an attempt found at start that is still unknown or naked        | not re-armed                           |
+| `held`    | the account held something at the ledger's first look           | halts once: the operator has to say so |
+| `unread`  | the venue could not be asked                                    | openings wait                          |
+
+A difference is only believed once it has outlived the time for which the venue may hide what it has done, so nothing
+here halts because a read came too early. Money is micro-dollars, sizes are micro-shares.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from models.market import MarketId
+from models.money import MicroUsd, text
+from models.order_life import Phase
+from models.orders import ClientOrderId, Fill, OrderSeen, VenueOrderId, VenueOrderStatus
+from models.recovery import StoredOrder
+from models.rows import FillsDisagreeError, join_fills
+
+Holding = tuple[str, str]
+"""(market id, outcome)"""
+
+
+class FindingKind(enum.StrEnum):
+    MISSED = "missed"
+    ORPHAN = "orphan"
+    OUTSIDE = "outside"
+    DRIFT = "drift"
+    OPEN = "open"
+    HELD = "held"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    kind: FindingKind
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSide:
+    """What the venues say in one pass, all of them together."""
+
+    cash: MicroUsd
+    """Spendable."""
+    positions: Mapping[Holding, int]
+    open_orders: tuple[OrderSeen, ...]
+    fills: tuple[Fill, ...]
+    """Executions since the last comparison, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSide:
+    """What the ledger says as of row `as_of`, every row told before the venue was asked included."""
+
+    as_of: int
+    opened: bool
+    """The account's opening has been written down: there is something to compare with."""
+    cash: MicroUsd | None
+    positions: Mapping[Holding, int]
+    orders: tuple[StoredOrder, ...]
+    """Those of ours that the venue has named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    cash_ledger: MicroUsd | None
+    cash_venue: MicroUsd | None
+    positions_equal: bool | None
+    """None: something in flight, or no opening to compare with."""
+    findings: tuple[Finding, ...]
+    missed: tuple[Fill, ...] = ()
+    """To be told to the owners of their orders."""
+    orphans: tuple[tuple[StoredOrder, OrderSeen], ...] = ()
+    """To be told to their owners, and cancelled."""
+
+    @property
+    def equal(self) -> bool:
+        return not self.findings
+
+    def sentences(self) -> list[str]:
+        return [str(finding) for finding in self.findings]
+
+
+@dataclass(slots=True)
+class _Known:
+    """The ledger's orders by both of their names."""
+
+    by_client: dict[ClientOrderId, StoredOrder] = field(default_factory=dict)
+    by_venue: dict[VenueOrderId, StoredOrder] = field(default_factory=dict)
+
+    def find(self, client: ClientOrderId | None, venue: VenueOrderId | None) -> StoredOrder | None:
+        if client is not None and client in self.by_client:
+            return self.by_client[client]
+        return None if venue is None else self.by_venue.get(venue)
+
+
+def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = ()) -> Compared:
+    """`busy` are the markets with something of ours in flight: they, and the cash, cannot be compared now."""
+    known = _Known()
+    for order in ledger.orders:
+        known.by_client[order.intent.client_order_id] = order
+        if order.venue_order_id is not None:
+            known.by_venue[order.venue_order_id] = order
+    missed, strangers = _fills(venue.fills, known)
+    orphans, strange_orders = _open_orders(venue.open_orders, known)
+    findings = [
+        *(Finding(FindingKind.MISSED, _fill_words(fill)) for fill in missed),
+        *(
+            Finding(FindingKind.ORPHAN, f"order {order.intent.client_order_id} rests at the venue")
+            for order, _ in orphans
+        ),
+        *(Finding(FindingKind.OUTSIDE, words) for words in (*strangers, *strange_orders)),
+    ]
+    equal: bool | None = None
+    if ledger.opened:
+        differences = _positions(ledger.positions, venue.positions, busy)
+        findings += [Finding(FindingKind.DRIFT, words) for words in differences]
+        equal = None if busy and not differences else not differences
+        if not busy and ledger.cash is not None and ledger.cash != venue.cash:
+            words = f"cash is {text(venue.cash)} at the venue and {text(ledger.cash)} in the ledger"
+            findings.append(Finding(FindingKind.DRIFT, f"{words} ({text(venue.cash - ledger.cash)})"))
+    return Compared(
+        cash_ledger=ledger.cash,
+        cash_venue=None if busy else venue.cash,
+        positions_equal=equal,
+        findings=tuple(findings),
+        missed=missed,
+        orphans=orphans,
+    )
+
+
+def opening_findings(venue: VenueSide) -> tuple[Finding, ...]:
+    """What an account should not have when a new ledger begins: a lost ledger looks just like this (L11)."""
+    held = [
+        f"{text(size, 0)} {outcome} of {market}" for (market, outcome), size in sorted(venue.positions.items()) if size
+    ]
+    found = [Finding(FindingKind.HELD, f"the account holds {words}, which this ledger did not buy") for words in held]
+    if venue.open_orders:
+        words = f"{len(venue.open_orders)} orders rest at the venue that this ledger does not know"
+        found.append(Finding(FindingKind.OUTSIDE, words))
+    return tuple(found)
+
+
+def _fills(fills: Sequence[Fill], known: _Known) -> tuple[tuple[Fill, ...], list[str]]:
+    missed, strangers = [], []
+    for fill in fills:
+        order = known.find(fill.client_order_id, fill.venue_order_id)
+        if order is None:
+            strangers.append(f"execution {_fill_words(fill)}")
+        elif _is_news(order, fill):
+            missed.append(fill)
+    return tuple(missed), strangers
+
+
+def _is_news(order: StoredOrder, fill: Fill) -> bool:
+    before = next((f for f in order.fills if f.venue_trade_id == fill.venue_trade_id), None)
+    if before is None:
+        return True
+    try:
+        return join_fills(before, fill) != before
+    except FillsDisagreeError:
+        return True
+
+
+def _open_orders(
+    seen: Sequence[OrderSeen], known: _Known
+) -> tuple[tuple[tuple[StoredOrder, OrderSeen], ...], list[str]]:
+    orphans, strangers = [], []
+    for one in seen:
+        if one.status is VenueOrderStatus.DONE:
+            continue
+        order = known.find(one.client_order_id, one.venue_order_id)
+        if order is None:
+            strangers.append(f"order {one.venue_order_id}")
+        elif order.phase is Phase.ENDED:
+            orphans.append((order, one))
+    return tuple(orphans), strangers
+
+
+def _positions(ours: Mapping[Holding, int], theirs: Mapping[Holding, int], busy: Collection[MarketId]) -> list[str]:
+    differences = []
+    for holding in sorted({*ours, *theirs}):
+        market, outcome = holding
+        mine, venues = ours.get(holding, 0), theirs.get(holding, 0)
+        if mine != venues and market not in busy:
+            differences.append(
+                f"{outcome} of {market} is {text(venues, 0)} at the venue and {text(mine, 0)} in the ledger"
+            )
+    return differences
+
+
+def _fill_words(fill: Fill) -> str:
+    return f"{fill.venue_trade_id}: {text(fill.size, 0)} at {text(fill.price)} ({fill.state.value})"
