@@ -73,21 +73,27 @@ class OrderRoutes:
         if isinstance(message, OrderKnown):
             self._learn(message)
             return
-        if isinstance(message, OrderUpdated):
-            message = self._named(message)
+        if isinstance(message, OrderUpdated) and message.seen.client_order_id is None:
+            self._unnamed(message)
+            return
         executor = self._owner(message)
         if executor is not None:
             executor.tell(message)
-        elif not (isinstance(message, OrderUpdated) and self._keep(message)):
+        else:
             self._on_stray(message)
 
-    def _named(self, message: OrderUpdated) -> OrderUpdated:
-        """With our own order's id, where the venue's is known."""
-        if message.seen.client_order_id is not None:
-            return message
+    def _unnamed(self, message: OrderUpdated) -> None:
+        """News under the venue's own id: for the order that is known by it, else kept until an ack names ours."""
+        dropped = None
         with self._lock:
-            known = self._venue_orders.get(message.seen.venue_order_id)
-        return replace(message, seen=replace(message.seen, client_order_id=known))
+            named = self._venue_orders.get(message.seen.venue_order_id)
+            if named is None:
+                self._waiting.append((message.seen.venue_order_id, message))
+                dropped = self._waiting.pop(0)[1] if len(self._waiting) > WAITING else None
+        if named is not None:
+            self.tell(replace(message, seen=replace(message.seen, client_order_id=named)))
+        elif dropped is not None:
+            self._on_stray(dropped)
 
     def _owner(self, message: object) -> Address | None:
         with self._lock:
@@ -100,17 +106,6 @@ class OrderRoutes:
             if attempt_id is None:
                 raise TypeError(f"{type(message).__name__} belongs to no attempt")
             return self._attempts.get(attempt_id)
-
-    def _keep(self, message: OrderUpdated) -> bool:
-        """Hold news about a venue order until its ack names our order; False where it names one that is not ours."""
-        if message.seen.client_order_id is not None:
-            return False
-        with self._lock:
-            self._waiting.append((message.seen.venue_order_id, message))
-            dropped = self._waiting.pop(0) if len(self._waiting) > WAITING else None
-        if dropped is not None:
-            self._on_stray(dropped[1])
-        return True
 
     def _learn(self, known: OrderKnown) -> None:
         with self._lock:
