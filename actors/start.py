@@ -364,12 +364,20 @@ def embedded_config(market_ids: tuple[str, ...], *, demo: bool) -> Config:
     from models.config_parse import parse_config
 
     markets = "\n".join(f'  - "{market_id}"' for market_id in market_ids)
+    sets = "\n".join(f'  - {{id: "{m}", kind: binary, legs: [{_leg(m, "yes")}, {_leg(m, "no")}]}}' for m in market_ids)
+    cup = [market_id for market_id in market_ids if market_id.startswith("cup-")]
+    if len(cup) > 1:
+        sets += f"\n  - {{id: cup-no-basket, kind: no_basket, legs: [{', '.join(_leg(m, 'no') for m in cup)}]}}"
     # The demo shows a partial fill and goes on; a bot left alone halts at its first one, as the default says.
-    text = EMBEDDED_YAML.format(markets=markets, halt="false" if demo else "true")
+    text = EMBEDDED_YAML.format(markets=markets, sets=sets, halt="false" if demo else "true")
     parsed = parse_config(text, "embedded")
     if isinstance(parsed, ConfigErrors):
         raise CannotStartError(EXIT_UNEXPECTED, *parsed.lines())
     return parsed
+
+
+def _leg(market_id: str, outcome: str) -> str:
+    return f'{{market: "{market_id}", outcome: {outcome}}}'
 
 
 EMBEDDED_YAML: Final = """\
@@ -377,6 +385,8 @@ mode: paper
 venue: simulated
 markets:
 {markets}
+sets:
+{sets}
 strategy:
   min_edge: 0.005
   cost_buffer: 0.002
