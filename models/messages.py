@@ -14,7 +14,7 @@ import msgspec
 
 from models.book import Levels, NotReady, Source, TopOfBook
 from models.clock import BootNs, WallNs
-from models.market import MarketId, MarketStatus, Outcome, SetId
+from models.market import MarketId, MarketStatus, Outcome, SetId, VenueName
 from models.money import MicroShares, MicroUsd
 from models.orders import (
     AttemptId,
@@ -208,7 +208,8 @@ class EpisodeEnded:
 class MinuteCounted:
     """SignalActor -> LedgerActor. What happened to one set in one minute, gaps or not (design section 3.3).
 
-    `sum_cost_counts` maps sum_cost in whole cents (floored; 103 means 1.03 up to 1.04) to the number of evaluations.
+    `sum_cost_counts` maps sum_cost in whole cents per dollar of payout (floored; 103 means 1.03 up to 1.04) to the
+    number of evaluations. A basket that pays 2 is so counted beside a set that pays 1.
     """
 
     set_id: SetId
@@ -415,8 +416,60 @@ class RecordRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatementWanted:
+    """ReconcileActor -> account lane. Read what the venue says of the whole account and answer `reply_to`."""
+
+    serial: int
+    venue: VenueName
+    since_ms: int
+    """Executions from this venue time on are wanted."""
+    reply_to: Receiver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementSeen:
+    """Account lane -> ReconcileActor."""
+
+    serial: int
+    venue: VenueName
+    cash: MicroUsd
+    """Spendable."""
+    positions: tuple[tuple[MarketId, Outcome, MicroShares], ...]
+    open_orders: tuple[OrderSeen, ...]
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementFailed:
+    """Account lane -> ReconcileActor. The venue could not be asked; nothing was learned."""
+
+    serial: int
+    venue: VenueName
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileWanted:
+    """System, operator -> ReconcileActor. Compare the ledger with the venue now; `reply_to` is told the `Outcome`."""
+
+    why: str
+    reply_to: Receiver | None = None
+    last: bool = False
+    """The process is about to end: look for a few seconds at most, and leave the gate alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamChanged:
+    """User feed -> ReconcileActor. While a user stream is down, fills are missed."""
+
+    feed: str
+    up: bool
+    at: BootNs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlushWanted:
-    """Reconciler -> LedgerActor. Put every row told so far on the disk, then answer `reply_to` with `Flushed`."""
+    """ReconcileActor -> LedgerActor. Put every row told so far on the disk, then answer `reply_to` with `Flushed`."""
 
     serial: int
     reply_to: Receiver
@@ -434,14 +487,14 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class StreamRestored:
-    """System -> ExecutorActor. A user stream is up again: what it would have said meanwhile has to be asked for."""
+    """ReconcileActor -> ExecutorActor. A user stream is up again: what it missed has to be asked for."""
 
     at: BootNs
 
 
 @dataclass(frozen=True, slots=True)
 class CashSeen:
-    """Reconciler -> RiskActor. Spendable cash as the venue and the ledger agree on it, nothing in flight."""
+    """ReconcileActor -> RiskActor. Spendable cash as the venue and the ledger agree on it, nothing in flight."""
 
     cash: MicroUsd
     at: BootNs

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from models import set_rows
-from models.attempt import Attempt
+from models.attempt import Attempt, Payout
 from models.clock import MS, SECOND, BootNs, WallNs
 from models.execution import ExecutionTerms
 from models.messages import (
@@ -27,7 +27,7 @@ from models.messages import (
     RecordRows,
     SubmitAnswered,
 )
-from models.money import MICRO, MicroShares, MicroUsd, divide_down
+from models.money import MICRO, MicroShares, MicroUsd, divide_down, text
 from models.order_life import OrderFact, OrderLife, Phase, fold, stamped
 from models.orders import ClientOrderId, Fill, OrderSeen, OutcomeUnknown, Refused
 from models.rows import FillReported, Row
@@ -105,18 +105,34 @@ class Turn:
         if self.terms.nets and attempt.sets > 0:
             cash = MicroUsd(divide_down(self.terms.complete_set.payout * attempt.sets, MICRO))
             self.write(set_rows.settled(self.terms, attempt, "netting", cash, self.wall))
+        self.pay(attempt, attempt.payouts)
+        self.release(attempt, until)
+        return Cooldown(past=self.kept((*record.past, attempt)), timers=timers, until=until)
+
+    def release(self, attempt: Attempt, cooling_until: BootNs) -> None:
+        """Write the attempt's ending and tell everyone that its markets are free. May be told again after late news."""
         self.write(set_rows.changed(self.terms, attempt, State.COOLDOWN, self.wall, ended=True))
         self.do(
             MarketsReleased(
                 attempt_id=attempt.attempt_id,
                 set_id=attempt.set_id,
                 spent=attempt.notional(),
-                cooling_until=until,
+                cooling_until=cooling_until,
                 open_position=set_rows.open_position(self.terms, attempt),
                 cash_change=set_rows.cash_change(self.terms, attempt),
             )
         )
-        return Cooldown(past=(*record.past, attempt)[-PAST_MAX:], timers=timers, until=until)
+
+    def pay(self, attempt: Attempt, payouts: tuple[Payout, ...]) -> None:
+        """Write what resolved markets have paid for what the attempt holds."""
+        rows = set_rows.resolutions(self.terms, attempt, payouts, self.wall)
+        if rows:
+            self.write(*rows)
+
+    def kept(self, past: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+        """The latest attempts, and every older one that still holds something (risk bounds how many those are)."""
+        older = tuple(a for a in past[:-PAST_MAX] if set_rows.open_position(self.terms, a))
+        return (*older, *past[-PAST_MAX:])
 
     # -- timers and questions --------------------------------------------------------------------------------------
 
@@ -238,7 +254,8 @@ def changed_orders(attempt: Attempt, change: Callable[[OrderLife], OrderLife], *
 
 
 def shares(size: MicroShares) -> str:
-    return f"{size} micro-shares"
+    """For people: `10 shares`."""
+    return f"{text(size, 0)} shares"
 
 
 def _state(record: UnderWay) -> State:

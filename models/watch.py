@@ -16,9 +16,6 @@ from models.market import MarketId, MarketStatus, Outcome
 from models.money import MicroUsd
 from models.signal import Decision, Kind, SetTerms, SkipReason, Surroundings, decide
 
-CENT: Final = 10_000
-"""Width of a `sum_cost` bucket in micro-dollars."""
-
 REFUSED_PAUSE_NS: Final = 5 * SECOND
 """After risk's refusal the same prices are proposed again only after this time: often enough to trade soon after a
 `resume`, rarely enough that a halted hour is not a flood of rows.
@@ -86,7 +83,7 @@ class SetWatch:
         self.episode: Episode | None = None
         self.updates = 0
         self.counts: dict[int, int] = {}
-        """Evaluations of this minute by `sum_cost` in whole cents, floored."""
+        """Evaluations of this minute by `sum_cost` in whole cents per dollar of payout, floored."""
         self._is_yes = tuple(leg.outcome is Outcome.YES for leg in legs)
         self._payout = terms.complete_set.payout
         self._retry_at = BootNs(0)
@@ -121,7 +118,7 @@ class SetWatch:
         total = self.sum_cost()
         if total is None:
             return False
-        bucket = total // CENT
+        bucket = total * 100 // self._payout
         counts = self.counts
         counts[bucket] = counts.get(bucket, 0) + 1
         return total < self._payout
