@@ -111,7 +111,7 @@ def run_verb(words: Sequence[str], shell: Shell) -> int:
         return _tell(wrong(f"no such verb. Did you mean {near}?" if near else "no such verb"), as_json, shell)
     request = Request(verb=command.name, args=list(words[1:]), json=as_json, width=_width(shell.out))
     try:
-        reply = ask(shell.socket, request, _patience(command))
+        reply = ask(shell.socket, request, _patience(command), meanwhile=in_files_too(request, shell))
     except NoBotError as missing:
         reply = reply_without_bot(command, request.args, missing, shell.directory, shell.clock)
         return _tell(reply, as_json, shell)
@@ -124,14 +124,30 @@ def run_verb(words: Sequence[str], shell: Shell) -> int:
     return _tell(reply, as_json, shell)
 
 
-def ask(path: Path, request: Request, timeout_s: float) -> Reply:
-    """One request, one reply, within `timeout_s` in all. Raises `NoBotError`, `WireError`."""
+def in_files_too(request: Request, shell: Shell) -> Callable[[], object] | None:
+    """For a halt of everything: take the permit away while the bot is still reading the request.
+
+    A bot that hangs, or whose threads fight for the interpreter, finds it gone at its very next order. A halt of one
+    market waits for the bot's word instead, because only the bot knows whether there is such a market.
+    """
+    if request.verb != "halt" or (request.args and request.args[0] != SEPARATOR):
+        return None
+    return lambda: halt_in_files(request.args, "it was told so twice", shell.directory, shell.clock)
+
+
+def ask(path: Path, request: Request, timeout_s: float, *, meanwhile: Callable[[], object] | None = None) -> Reply:
+    """One request, one reply, within `timeout_s` in all; `meanwhile` runs once the request is on its way.
+
+    Raises `NoBotError`, `WireError`.
+    """
     ends = time.monotonic() + timeout_s
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer, socket_address(path) as address:
             peer.settimeout(timeout_s)
             peer.connect(address)
             peer.sendall(encode_request(request))
+            if meanwhile is not None:
+                meanwhile()
             received = bytearray()
             while not received.endswith(b"\n"):
                 peer.settimeout(max(0.001, ends - time.monotonic()))

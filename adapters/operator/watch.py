@@ -24,7 +24,7 @@ from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 
 from adapters.clock import SystemClock
-from adapters.operator.client import NoBotError, ask
+from adapters.operator.client import NoBotError, Shell, ask, in_files_too
 from adapters.operator.command import EXIT_OK, EXIT_USAGE, Question, Reply, wrong
 from adapters.operator.control_wire import Request, WireError
 from adapters.operator.offline import halt_in_files, instance_runs
@@ -172,8 +172,9 @@ class Watch:
 
     def _answer(self, words: Sequence[str]) -> Reply:
         request = Request(verb=words[0], args=list(words[1:]), width=self._app.output.get_size().columns - 4)
+        shell = Shell(directory=self._directory, clock=self._clock, out=sys.stdout, err=sys.stderr)
         try:
-            return ask(self._directory / SOCKET_NAME, request, ANSWER_S)
+            return ask(shell.socket, request, ANSWER_S, meanwhile=in_files_too(request, shell))
         except (NoBotError, WireError) as missing:
             if words[0] == "halt":
                 return halt_in_files(words[1:], str(missing), self._directory, self._clock)

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -186,6 +187,34 @@ def test_halt_of_a_hung_bot_goes_through_the_files(tmp_path: Path, monkeypatch: 
     assert "because the bot (process 4711): no answer in 0.1 s" in typed.out.getvalue()
     with gate.enter_opening(["m"]) as granted:
         assert not granted
+
+
+def test_a_hung_bot_has_lost_its_permit_before_the_patience_is_over(tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "permit", HandClock())
+    assert gate.grant_fresh("start")
+    with socket.socket(socket.AF_UNIX) as slow:
+        slow.bind(os.fspath(tmp_path / "control.sock"))
+        slow.listen()
+        thread = threading.Thread(target=Typed(tmp_path).run, args=("halt",))
+        thread.start()
+        peer, _ = slow.accept()
+        with peer:
+            deadline = time.monotonic() + 0.9  # HALT_ANSWER_S is 1 s
+            while (tmp_path / "permit").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+        thread.join()
+
+
+def test_a_misspelt_market_takes_no_permit_away(directory: Path) -> None:
+    gate = Gate(directory / "permit", HandClock())
+    assert gate.grant_fresh("start")
+
+    assert Typed(directory).run("halt", "nyc") == 2
+    assert Typed(directory).run("halt", "--now") == 2
+
+    with gate.enter_opening(["m"]) as granted:
+        assert granted
 
 
 def test_halt_survives_an_answer_that_is_nonsense(tmp_path: Path) -> None:
