@@ -11,10 +11,20 @@ from dataclasses import dataclass, replace
 
 from models.clock import BootNs
 from models.fees import FeeSchedule
-from models.market import Action, SetId
+from models.market import Action, MarketId, Outcome, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros, divide_down
 from models.order_life import Alarm, OrderLife, Phase
 from models.orders import AttemptId, ClientOrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payout:
+    """What a resolved market pays."""
+
+    market_id: MarketId
+    yes_pays: int
+    """Micro-dollars per YES share; NO pays the rest of one dollar."""
+    winner: Outcome | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,10 @@ class Attempt:
     merged_cash: MicroUsd = MicroUsd(0)
     merge_asked: bool = False
     merge_answered: bool = False
+    payouts: tuple[Payout, ...] = ()
+    """Of the set's markets that have resolved."""
+    paid_out: bool = False
+    """All of them have: what was held is cash, and nothing is naked any more."""
 
     # -- shares ----------------------------------------------------------------------------------------------------
 
@@ -77,7 +91,7 @@ class Attempt:
 
     @property
     def naked(self) -> bool:
-        return self.surplus != 0 and not self.stranded
+        return self.surplus != 0 and not self.stranded and not self.paid_out
 
     def worst_surplus(self) -> MicroShares:
         """Most that could turn out to be naked once everything open has filled or died (I5)."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models import set_rows
-from models.attempt import Attempt
+from models.attempt import Attempt, Payout
 from models.clock import BootNs, WallNs
 from models.execution import ExecutionTerms
 from models.kill_switch import KillSwitch
@@ -66,8 +66,10 @@ class StoredAttempt:
     ending: Ending | None
     open_position: bool
     merged: MicroShares
-    """Sets turned into cash by a settlement row."""
+    """Sets turned into cash by merging."""
     merged_cash: MicroUsd
+    payouts: tuple[Payout, ...]
+    """Of the markets whose resolution the ledger has booked for this attempt."""
     was_partial: bool
     """It has been in protection: it is not counted as another partial fill."""
     market_ids: tuple[MarketId, ...]
@@ -162,6 +164,8 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
         merged_cash=stored.merged_cash,
         merge_asked=True,
         merge_answered=True,
+        payouts=stored.payouts,
+        paid_out={p.market_id for p in stored.payouts}.issuperset(terms.market_ids),
     )
     ended_with_residue = stored.ending is not None and attempt.surplus != 0
     return replace(attempt, stranded=ended_with_residue)

@@ -21,6 +21,7 @@ from models.messages import (
     IncidentSeen,
     IntentsCommitted,
     LaddersSeen,
+    MarketResolved,
     MarketsReleased,
     MergeAnswered,
     MergeSets,
@@ -74,7 +75,16 @@ OrderFactSeen = SubmitAnswered | CancelAnswered | ProbeAnswered | FillSeen | Ord
 """A fact about an order. Legal in every state."""
 
 Due = OrderTimedOut | InflightExpired | ProbeDue | RetryDue | CooldownEnded
-Told = ApprovedSet | IntentsCommitted | CommitFailed | OrderFactSeen | LaddersSeen | MergeAnswered | StreamRestored
+Told = (
+    ApprovedSet
+    | IntentsCommitted
+    | CommitFailed
+    | OrderFactSeen
+    | LaddersSeen
+    | MergeAnswered
+    | StreamRestored
+    | MarketResolved
+)
 Event = Told | Due | Proceed
 Arrival = Told | TimerFired
 """What the executor may be told."""

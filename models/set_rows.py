@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from models.attempt import Attempt
+from collections.abc import Sequence
+
+from models.attempt import Attempt, Payout
 from models.clock import WallNs
 from models.execution import ExecutionTerms
 from models.legs import policy_reason
-from models.market import SetId
-from models.money import MICRO, MicroUsd, divide_down
+from models.market import Outcome, SetId
+from models.money import MICRO, MicroShares, MicroUsd, divide_down
 from models.order_life import Alarm, OrderLife, Phase
 from models.orders import ClientOrderId
 from models.protection import ProtectionChoice
@@ -64,6 +66,8 @@ def ending(attempt: Attempt) -> Ending:
 
 def open_position(terms: ExecutionTerms, attempt: Attempt) -> bool:
     """Something is held whose money has not come back yet."""
+    if attempt.paid_out:
+        return False
     if attempt.surplus:
         return True
     return attempt.sets > 0 and not terms.nets and attempt.merged < attempt.sets
@@ -72,19 +76,20 @@ def open_position(terms: ExecutionTerms, attempt: Attempt) -> bool:
 def cash_change(terms: ExecutionTerms, attempt: Attempt) -> MicroUsd:
     """What the attempt has done to the account's cash so far: paid, received, merged, netted."""
     netted = divide_down(terms.complete_set.payout * attempt.sets, MICRO) if terms.nets and attempt.sets > 0 else 0
-    return MicroUsd(attempt.merged_cash + netted - attempt.total_cost - attempt.total_fees)
+    paid = sum(row.cash for row in resolutions(terms, attempt, attempt.payouts, WallNs(0)))
+    return MicroUsd(attempt.merged_cash + netted + paid - attempt.total_cost - attempt.total_fees)
 
 
 def realized_pnl(terms: ExecutionTerms, attempt: Attempt) -> tuple[MicroUsd | None, str]:
     """Profit that is cash by now, and how it became cash; (None, "") while anything is still held."""
     if open_position(terms, attempt):
         return None, ""
-    spent = attempt.total_cost + attempt.total_fees
+    realized = cash_change(terms, attempt)
+    if attempt.paid_out and any(resolutions(terms, attempt, attempt.payouts, WallNs(0))):
+        return realized, "resolution"
     if attempt.sets <= 0:
-        return MicroUsd(-spent), "unwound" if any(life.filled for life in attempt.orders) else ""
-    if terms.nets:
-        return MicroUsd(divide_down(terms.complete_set.payout * attempt.sets, MICRO) - spent), "netting"
-    return MicroUsd(attempt.merged_cash - spent), "merge"
+        return realized, "unwound" if any(life.filled for life in attempt.orders) else ""
+    return realized, "netting" if terms.nets else "merge"
 
 
 def settled(terms: ExecutionTerms, attempt: Attempt, kind: str, cash: MicroUsd, at: WallNs) -> Settled:
@@ -99,6 +104,34 @@ def settled(terms: ExecutionTerms, attempt: Attempt, kind: str, cash: MicroUsd, 
         no_size=attempt.sets,
         cash=cash,
     )
+
+
+def resolutions(terms: ExecutionTerms, attempt: Attempt, payouts: Sequence[Payout], at: WallNs) -> tuple[Settled, ...]:
+    """What the attempt still held of these markets when they resolved, and what that paid."""
+    gone = attempt.sets if terms.nets else attempt.merged
+    rows = []
+    for payout in payouts:
+        sizes = {Outcome.YES: 0, Outcome.NO: 0}
+        for index, leg in enumerate(terms.legs):
+            if leg.market.market_id == payout.market_id:
+                sizes[leg.outcome] += max(0, attempt.held(index) - gone)
+        yes, no = MicroShares(sizes[Outcome.YES]), MicroShares(sizes[Outcome.NO])
+        cash = divide_down(yes * payout.yes_pays, MICRO) + divide_down(no * (MICRO - payout.yes_pays), MICRO)
+        if yes or no:
+            rows.append(
+                Settled(
+                    at=at,
+                    attempt_id=attempt.attempt_id,
+                    set_id=attempt.set_id,
+                    market_id=payout.market_id,
+                    kind="resolution",
+                    yes_size=yes,
+                    no_size=no,
+                    cash=MicroUsd(cash),
+                    winner=payout.winner,
+                )
+            )
+    return tuple(rows)
 
 
 def order_changed(life: OrderLife, at: WallNs) -> OrderChanged:

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from models import set_rows
-from models.attempt import Attempt
+from models.attempt import Attempt, Payout
 from models.legs import opening_orders
 from models.messages import (
     ApprovedSet,
     CommitFailed,
     IntentsCommitted,
     LaddersSeen,
+    MarketResolved,
     MarketsReleased,
     MergeAnswered,
     ProbeOrder,
@@ -195,6 +196,33 @@ def note_merge(record: U, event: MergeAnswered, turn: Turn) -> U:
         attempt = replace(attempt, merged=attempt.sets, merged_cash=event.cash)
         turn.write(set_rows.settled(turn.terms, attempt, "merge", event.cash, turn.wall))
     return replace(record, attempt=attempt)
+
+
+@leads_to({})
+def pay_out(record: Record, event: MarketResolved, turn: Turn) -> Record:
+    """A market has resolved: held sets become cash, and what was naked there is worth what it pays."""
+    if event.market_id not in turn.terms.market_ids:
+        return record
+    past = []
+    for attempt in record.past:
+        paid = _paid(attempt, event, turn)
+        past.append(paid)
+        if paid is not attempt and set_rows.open_position(turn.terms, attempt):
+            turn.pay(paid, paid.payouts[-1:])
+            if paid.paid_out:
+                turn.release(paid, record.until if isinstance(record, Cooldown) else turn.now)
+    if isinstance(record, Idle | Cooldown):
+        return replace(record, past=tuple(past))
+    return replace(record, past=tuple(past), attempt=_paid(record.attempt, event, turn))
+
+
+def _paid(attempt: Attempt, event: MarketResolved, turn: Turn) -> Attempt:
+    if any(payout.market_id == event.market_id for payout in attempt.payouts):
+        return attempt
+    payout = Payout(market_id=event.market_id, yes_pays=event.yes_pays, winner=event.winner)
+    payouts = (*attempt.payouts, payout)
+    everything = {p.market_id for p in payouts}.issuperset(turn.terms.market_ids)
+    return replace(attempt, payouts=payouts, paid_out=everything)
 
 
 @leads_to({})

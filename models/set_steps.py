@@ -39,7 +39,7 @@ from models.set_state import (
     UnderWay,
     WaitingFills,
 )
-from models.set_turn import PAST_MAX, Turn, changed_orders, expose, leads_to, shares
+from models.set_turn import Turn, changed_orders, expose, leads_to, shares
 from models.sets import LegPolicy
 
 MAX_REMEDIES: Final = 4
@@ -211,7 +211,7 @@ def close_success(record: Success, _event: Proceed, turn: Turn) -> Record | None
         return _protect(record, attempt, turn)
     if not attempt.detailed or attempt.provisional or not attempt.quiet:
         return None
-    if turn.terms.merges and attempt.sets > 0 and not attempt.merge_asked:
+    if turn.terms.merges and attempt.sets > 0 and not attempt.merge_asked and not attempt.paid_out:
         market_id = turn.terms.market_ids[0]
         turn.do(MergeSets(attempt_id=attempt.attempt_id, set_id=attempt.set_id, market_id=market_id, size=attempt.sets))
         return replace(record, attempt=replace(attempt, merge_asked=True))
@@ -305,9 +305,9 @@ def recover(attempts: tuple[Attempt, ...], unfinished: Collection[AttemptId], tu
     doubtful = [changed_orders(a, doubted, Phase.INTENDED, Phase.SENT) for a in attempts]
     open_ones = [a for a in doubtful if a.attempt_id in unfinished or not a.quiet or a.naked or a.provisional]
     if not open_ones:
-        return Idle(past=tuple(doubtful)[-PAST_MAX:])
+        return Idle(past=turn.kept(tuple(doubtful)))
     newest = replace(open_ones[-1], followed=True, cancelling=True, tries=turn.terms.max_attempts_per_round)
-    past = tuple(a for a in doubtful if a is not open_ones[-1])[-PAST_MAX:]
+    past = turn.kept(tuple(a for a in doubtful if a is not open_ones[-1]))
     why = "found unfinished after a restart"
     turn.incident("recovered", why)
     turn.write(set_rows.note(newest.set_id, newest, why, turn.wall))

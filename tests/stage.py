@@ -11,7 +11,7 @@ from typing import TypeVar
 from models.book import Levels, NotReady
 from models.clock import BootNs, seconds_ns
 from models.execution import ExecutionTerms
-from models.market import Action
+from models.market import Action, MarketId, Outcome
 from models.messages import (
     ApprovedSet,
     CancelAnswered,
@@ -20,6 +20,7 @@ from models.messages import (
     FillSeen,
     IncidentSeen,
     IntentsCommitted,
+    MarketResolved,
     MarketsReleased,
     MergeAnswered,
     MergeSets,
@@ -30,7 +31,7 @@ from models.messages import (
     SubmitAnswered,
     TimerFired,
 )
-from models.money import MicroShares, MicroUsd
+from models.money import MicroShares, MicroUsd, parse_micros
 from models.order_life import OrderLife
 from models.orders import (
     Accepted,
@@ -216,6 +217,11 @@ class Stage:
         merge = self.all(MergeSets)[-1]
         got = None if cash is None else MicroUsd(price(cash))
         self.tell(MergeAnswered(attempt_id=merge.attempt_id, cash=got, why="", at=BootNs(self.now)))
+
+    def resolve(self, market_id: str = "m1", yes_pays: str = "1") -> None:
+        pays = parse_micros(yes_pays)
+        winner = {1_000_000: Outcome.YES, 0: Outcome.NO}.get(pays)
+        self.tell(MarketResolved(MarketId(market_id), winner, pays, BootNs(self.now)))
 
     def wait(self, seconds: float) -> None:
         """Time passes, nothing happens."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final
 
+from models.attempt import Payout
 from models.clock import WallNs
 from models.market import Action, MarketId, Outcome, SetId, VenueName
-from models.money import MicroShares, MicroUsd, PriceMicros
+from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, divide_down
 from models.order_life import Phase
 from models.orders import (
     AttemptId,
@@ -58,7 +59,13 @@ _INCIDENTS: Final = """
         AND seq > coalesce((SELECT max(seq) FROM events WHERE kind = 'resumed' AND market_id IS NULL), 0)
     ORDER BY seq"""
 
-_MERGED: Final = "SELECT coalesce(sum(yes_size), 0), coalesce(sum(cash), 0) FROM settlements WHERE attempt_id = ?"
+_MERGED: Final = (
+    "SELECT coalesce(sum(yes_size), 0), coalesce(sum(cash), 0) FROM settlements WHERE attempt_id = ? AND kind = 'merge'"
+)
+_RESOLVED: Final = (
+    "SELECT market_id, yes_size, no_size, cash, winner FROM settlements "
+    "WHERE attempt_id = ? AND kind = 'resolution' ORDER BY seq"
+)
 
 
 def stored_attempts(connection: sqlite3.Connection, wall: WallNs) -> list[StoredAttempt]:
@@ -77,6 +84,7 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
     seq, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position, was_partial = row
     merged, cash = connection.execute(_MERGED, (attempt_id,)).fetchone()
     orders = connection.execute(_ORDERS, (attempt_id,)).fetchall()
+    resolved = connection.execute(_RESOLVED, (attempt_id,)).fetchall()
     return StoredAttempt(
         attempt_id=AttemptId(attempt_id),
         at=WallNs(at),
@@ -89,10 +97,23 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
         open_position=bool(open_position),
         merged=MicroShares(merged),
         merged_cash=MicroUsd(cash),
+        payouts=tuple(_payout(row) for row in resolved),
         was_partial=bool(was_partial),
         market_ids=tuple(MarketId(market_id) for (market_id,) in connection.execute(_LEGS, (seq,))),
         orders=tuple(_order(connection, order) for order in orders),
     )
+
+
+def _payout(row: tuple[Any, ...]) -> Payout:
+    """What one YES share paid, worked back from the booked cash where no outcome won outright."""
+    market_id, yes_size, no_size, cash, winner = row
+    if winner is not None:
+        yes_pays = MICRO if winner == Outcome.YES.value else 0
+    elif yes_size > no_size:
+        yes_pays = divide_down((cash - no_size) * MICRO, yes_size - no_size)
+    else:
+        yes_pays = divide_down((no_size - cash) * MICRO, no_size - yes_size) if no_size > yes_size else MICRO // 2
+    return Payout(market_id=MarketId(market_id), yes_pays=yes_pays, winner=None if winner is None else Outcome(winner))
 
 
 def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:

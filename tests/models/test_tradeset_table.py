@@ -15,6 +15,7 @@ from models.messages import (
     FillSeen,
     IntentsCommitted,
     LaddersSeen,
+    MarketResolved,
     MergeAnswered,
     OrderUpdated,
     ProbeAnswered,
@@ -103,6 +104,7 @@ def an_event(kind: type, stage: Stage):
         FillSeen: FillSeen(fill=a_fill(intent, 1, trade="late"), at=at),
         OrderUpdated: OrderUpdated(seen=seen, at=at),
         LaddersSeen: ladders("an old question"),
+        MarketResolved: MarketResolved(intent.market_id, None, 500_000, at),
         MergeAnswered: MergeAnswered(attempt_id=attempt_id, cash=MicroUsd(1), why="", at=at),
         StreamRestored: StreamRestored(at),
     }[kind]
