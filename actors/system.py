@@ -412,7 +412,8 @@ class _Deliver:
         for event in events:
             book = books.get(event.market_id)  # type: ignore[attr-defined]  # every event of a market data session has one
             if book is not None:
-                posted.append((book, event))
+                if type(event) is not MarketResolved:
+                    posted.append((book, event))
                 if type(event) is StatusChanged or type(event) is MarketResolved:
                     posted.append((self._network.signal, event))
                     self._tell_others(event)
@@ -426,3 +427,5 @@ class _Deliver:
         if type(event) is MarketResolved:
             self._network.risk.address.tell(event)
             self._network.told.tell(event)
+            for executor in self._network.executors.values():
+                executor.address.tell(event)  # each knows whether it holds anything there
