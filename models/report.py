@@ -245,11 +245,9 @@ def _evaluate(facts: Gathered, sets: Sets, up_ns: int, violations: Sequence[str]
         verdict, reasons = "pass", ["average net profit per completed set is above the target"]
     else:
         verdict, reasons = "fail", ["average net profit per completed set is not above the target"]
-    unknown = [p for p in facts.paper if p.model == QUOTED and p.net_pnl is None]
+    unknown = _paper_line(facts, QUOTED).unknown if facts.mode == "paper" else 0
     if unknown:
-        reasons.append(
-            f"{len(unknown)} paper attempts have no pessimistic figure (books not ready) and count for nothing"
-        )
+        reasons.append(f"{unknown} paper attempts have no pessimistic figure (books not ready, or stopped) and count 0")
     return Evaluation(
         sets=sets.completed,
         days=days,

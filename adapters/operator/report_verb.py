@@ -14,7 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -163,12 +163,13 @@ def _instant(words: str | None) -> int | None:
         return None
     ago = _AGO.match(words)
     if ago:
-        moment = datetime.now(UTC).timestamp() - int(ago[1]) * _UNITS[ago[2]]
-        return int(moment) * SECOND
+        return _wall_ns(datetime.now(UTC)) - int(ago[1]) * _UNITS[ago[2]] * SECOND
     try:
-        moment_given = datetime.fromisoformat(words)
+        moment = datetime.fromisoformat(words)
     except ValueError:
         raise ValueError(f"{words!r} is no time; write 7d, 12h, 30min, 2026-11-15 or 2026-11-15T08:00") from None
-    if moment_given.tzinfo is None:
-        moment_given = moment_given.replace(tzinfo=UTC)
-    return int(moment_given.timestamp()) * SECOND
+    return _wall_ns(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+
+
+def _wall_ns(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
