@@ -45,7 +45,7 @@ from adapters.operator.places import SOCKET_NAME, demo_directory, state_director
 from adapters.operator.tables import safe
 from models.clock import Clock
 
-ANSWER_S: Final = 10.0
+ANSWER_S: Final = 4.0
 SLOW_ANSWER_S: Final = 40.0
 HALT_ANSWER_S: Final = 1.0
 """A halt that is not confirmed by then is made sure of through the files."""

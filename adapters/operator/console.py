@@ -8,12 +8,8 @@ as long as the console: with one per line, what is printed between two prompts c
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
-import termios
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -21,7 +17,6 @@ from typing import Final
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
@@ -40,6 +35,7 @@ from adapters.operator.command import (
     wrong,
 )
 from adapters.operator.completion import CommandCompleter
+from adapters.operator.console_terminal import keys_make_no_signals, private_history
 from adapters.operator.events import Selection
 from adapters.operator.face import BotFace
 from adapters.operator.render import STYLES, Fragments, banner, event_fragments, prompt_words, toolbar
@@ -82,7 +78,7 @@ class Console:
         keys = self._keys()
         self._session: PromptSession[str] = PromptSession(
             message=lambda: FormattedText(prompt_words(face.snapshot())),
-            history=_history(history),
+            history=private_history(history),
             auto_suggest=AutoSuggestFromHistory(),
             completer=CommandCompleter(commands, face.snapshot),
             complete_while_typing=False,
@@ -106,7 +102,7 @@ class Console:
     def run(self) -> None:
         """Talk until it is time to stop. A terminal that goes away (EIO at any point) is a wish to stop too."""
         try:
-            with _keys_make_no_signals():
+            with keys_make_no_signals():
                 asyncio.run(self._main())
         except OSError as error:
             self._stop.request(f"the terminal is gone ({error.strerror})")
@@ -297,52 +293,6 @@ def _only_halt(halt_all: Callable[[], None]) -> KeyBindings:
         halt_all()
 
     return keys
-
-
-@contextlib.contextmanager
-def _keys_make_no_signals() -> Iterator[None]:
-    """Take Ctrl-C and Ctrl-Z their meaning of signals while the console has the terminal.
-
-    At the prompt they are keys anyway; but while a line is printed the terminal is in its normal mode for a moment,
-    and a Ctrl-C that falls into it must not stop the bot.
-    """
-    try:
-        fd = sys.stdin.fileno()
-        before = termios.tcgetattr(fd)
-    except (AttributeError, OSError, ValueError, termios.error):
-        yield
-        return
-    changed = [*before[:6], list(before[6])]
-    off = os.fpathconf(fd, "PC_VDISABLE")
-    for key in (termios.VINTR, termios.VSUSP):
-        changed[6][key] = bytes([off])
-    termios.tcsetattr(fd, termios.TCSANOW, changed)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError, termios.error):
-            termios.tcsetattr(fd, termios.TCSADRAIN, before)
-
-
-class _PrivateHistory(FileHistory):
-    """Lines that begin with a space are not kept."""
-
-    def store_string(self, string: str) -> None:
-        if string.strip() and not string.startswith(" "):
-            super().store_string(string)
-
-
-def _history(path: Path | None) -> History:
-    """On disk with mode 0600, or in memory where there is no file to be had."""
-    if path is None:
-        return InMemoryHistory()
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        os.fchmod(fd, 0o600)
-        os.close(fd)
-    except OSError:
-        return InMemoryHistory()
-    return _PrivateHistory(os.fspath(path))
 
 
 def _log_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

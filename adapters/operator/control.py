@@ -16,15 +16,12 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
-import os
 import queue
 import selectors
 import socket
-import stat
-import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,14 +35,15 @@ from adapters.operator.command import (
     dispatch,
     wrong,
 )
+from adapters.operator.control_socket import ControlSocketError, identity, is_ours, listen_on
 from adapters.operator.control_wire import (
     REQUEST_LIMIT,
     Request,
     WireError,
     decode_request,
     encode_answer,
-    socket_address,
 )
+from adapters.operator.control_worker import Worker
 from adapters.operator.face import BotFace
 
 logger = logging.getLogger(__name__)
@@ -54,16 +52,10 @@ CONNECTIONS_MAX: Final = 8
 READ_S: Final = 2.0
 WORK_S: Final = 30.0
 WRITE_S: Final = 5.0
-WAITING_MAX: Final = 4
-"""Requests that may wait for each worker."""
 
 BY: Final = "operator (shell)"
 STOP_S: Final = 2.0
 WIDTH_MOST: Final = 500
-
-
-class ControlSocketError(Exception):
-    """The socket cannot be made. The text says why, in the operator's terms."""
 
 
 class _State(enum.Enum):
@@ -115,8 +107,8 @@ class ControlServer:
         self._waking, self._woken = socket.socketpair()
         self._waking.setblocking(False)
         self._woken.setblocking(False)
-        self._quick = _Worker("control-quick", self._work, self._finish)
-        self._slow = _Worker("control-slow", self._work, self._finish)
+        self._quick: Worker[_Connection, Request] = Worker("control-quick", self._work, self._finish)
+        self._slow: Worker[_Connection, Request] = Worker("control-slow", self._work, self._finish)
         self._arrived: queue.SimpleQueue[_Connection] = queue.SimpleQueue()
         self._door = threading.Thread(target=self._open_door, name="control-door", daemon=True)
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
@@ -124,7 +116,8 @@ class ControlServer:
     def start(self) -> None:
         """Bind and listen, or raise `ControlSocketError`. A socket left behind by a dead bot is replaced."""
         try:
-            self._listener = self._bind()
+            self._listener = listen_on(self._path)
+            self._identity = identity(self._path)
         except OSError as error:
             raise ControlSocketError(f"{self._path}: {error.strerror or error}") from None
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -147,52 +140,13 @@ class ControlServer:
         self._quick.stop()
         self._slow.stop()
         with contextlib.suppress(OSError):
-            found = self._path.lstat()
-            if (found.st_dev, found.st_ino) == self._identity:
+            if identity(self._path) == self._identity:
                 self._path.unlink()
 
     @property
     def connections(self) -> int:
         """How many clients are connected now."""
         return len(self._connections)
-
-    # -- the listening socket -------------------------------------------------------------------------------------
-
-    def _bind(self) -> socket.socket:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path.parent.chmod(0o700)
-        self._remove_stale()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with socket_address(self._path) as address:
-                listener.bind(address)
-            self._path.chmod(0o600)  # nobody can connect before listen()
-            listener.listen(CONNECTIONS_MAX)
-        except OSError:
-            listener.close()
-            raise
-        found = self._path.lstat()
-        self._identity = (found.st_dev, found.st_ino)
-        return listener
-
-    def _remove_stale(self) -> None:
-        try:
-            found = self._path.lstat()
-        except FileNotFoundError:
-            return
-        if not stat.S_ISSOCK(found.st_mode):
-            raise ControlSocketError(f"{self._path} exists and is not a socket; move it away")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(0.5)
-            try:
-                with socket_address(self._path) as address:
-                    probe.connect(address)
-            except (ConnectionRefusedError, FileNotFoundError):
-                self._path.unlink(missing_ok=True)
-                return
-            except TimeoutError:
-                pass
-        raise ControlSocketError(f"another bot answers on {self._path}")
 
     # -- the door -------------------------------------------------------------------------------------------------
 
@@ -212,7 +166,7 @@ class ControlServer:
 
     def _let_in(self, peer: socket.socket) -> None:
         """Trip at once if a complete halt has come already, which it has when the machine is busy."""
-        if not _is_ours(peer):
+        if not is_ours(peer):
             peer.close()
             return
         connection = _Connection(peer, self._patience)
@@ -383,49 +337,5 @@ class ControlServer:
             self._waking.send(b".")
 
 
-class _Worker:
-    """One thread with a bounded queue of requests."""
-
-    def __init__(
-        self, name: str, work: Callable[[Request], bytes], finish: Callable[[_Connection, bytes], None]
-    ) -> None:
-        self._work = work
-        self._finish = finish
-        self._waiting: queue.Queue[tuple[_Connection, Request] | None] = queue.Queue(WAITING_MAX)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def take(self, connection: _Connection, request: Request) -> bool:
-        """False where the queue is full."""
-        try:
-            self._waiting.put_nowait((connection, request))
-        except queue.Full:
-            return False
-        return True
-
-    def stop(self) -> None:
-        """Take no more. What is being worked on may outlive this: the thread is a daemon."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._waiting.get_nowait()
-        self._waiting.put(None)
-
-    def _run(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            connection, request = item
-            self._finish(connection, self._work(request))
-
-
 def _broken(verb: str) -> Reply:
     return wrong(f"{verb} failed inside the bot; its log says why", exit_code=EXIT_UNEXPECTED)
-
-
-def _is_ours(peer: socket.socket) -> bool:
-    """The peer runs as our own user (or root), where the system can say so; the file's mode says the same."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return True
-    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
-    return uid in {os.geteuid(), 0}

@@ -29,7 +29,7 @@ from adapters.permit import StateDirectory
 from models.clock import Clock
 from models.hostile import clean
 from models.status import SCHEMA_VERSION
-from models.status_json import iso
+from models.status_rows import iso
 
 BY: Final = "operator (shell)"
 

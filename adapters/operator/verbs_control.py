@@ -27,7 +27,7 @@ from adapters.operator.tables import clock_time
 from models.hostile import clean
 from models.market import MarketId
 from models.status import SCHEMA_VERSION, StatusSnapshot
-from models.status_json import iso
+from models.status_rows import iso
 
 DEFAULT_REASON = "no reason given"
 RESUME_WORD = "RESUME"

@@ -16,7 +16,7 @@ from adapters.operator.tables import MISSING, Column, dollars, fixed, price, sha
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
 from models.money import text
 from models.status import SCHEMA_VERSION
-from models.status_json import iso
+from models.status_rows import iso
 
 SHOWN_DEFAULT: Final = 12
 SHOWN_MOST: Final = 1_000

@@ -11,7 +11,8 @@ from models.clock import MS, SECOND, BootNs, WallNs
 from models.market import MarketId, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.status import EventKind, EventLine, FeedState, Gauge, Latency, SetRow, Trading
-from models.status_json import StatusError, from_json, iso, to_json, wall
+from models.status_json import StatusError, from_json, to_json
+from models.status_rows import iso, wall
 from tests.adapters.operator.fake_bot import a_market, a_snapshot
 
 micros = st.integers(min_value=-(10**12), max_value=10**12)

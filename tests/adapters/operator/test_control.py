@@ -16,8 +16,10 @@ import pytest
 
 from adapters.operator.client import NoBotError, ask
 from adapters.operator.commands import COMMANDS
-from adapters.operator.control import CONNECTIONS_MAX, WAITING_MAX, ControlServer, ControlSocketError
+from adapters.operator.control import CONNECTIONS_MAX, ControlServer
+from adapters.operator.control_socket import ControlSocketError
 from adapters.operator.control_wire import REQUEST_LIMIT, Request
+from adapters.operator.control_worker import WAITING_MAX
 from adapters.operator.face import Told
 from tests.adapters.operator.fake_bot import FakeBot
 
@@ -134,7 +136,7 @@ def test_when_its_workers_are_full_the_bot_says_busy_and_still_halts(
         for _ in range(WAITING_MAX):
             waiting = stack.enter_context(connect(path))
             waiting.sendall(b'{"verb": "report"}\n')
-        until(server._slow._waiting.full)
+        until(lambda: server._slow.full)
 
         assert ask(path, Request(verb="why", args=["x"]), 5).exit_code == 69
         ask(path, Request(verb="halt"), 5)
