@@ -60,9 +60,6 @@ _KIND_STYLE: Final[Mapping[EventKind, str]] = {
 
 SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
-IDENT_WHOLE: Final = 100
-IDENT_CUT: Final = 13
-"""Narrower than that an id keeps only its two ends."""
 SUBJECT_ALIGNED: Final = 72
 """Narrower than this, the text follows the subject at once."""
 
@@ -71,8 +68,11 @@ def plain(fragments: Iterable[Fragment]) -> str:
     return "".join(text for _, text in fragments)
 
 
-def event_fragments(line: EventLine, width: int = 0) -> Fragments:
-    """`time KIND subject text ident`, cut to `width` cells where one is given. Count and id survive the cut."""
+def event_fragments(line: EventLine, width: int = 0, ident_cells: int = 0) -> Fragments:
+    """`time KIND subject text ident`, cut to `width` cells where one is given. Count and id survive the cut.
+
+    `ident_cells` > 0 keeps only the two ends of a long id, where it cannot be copied from the screen anyway.
+    """
     style = _KIND_STYLE[line.kind]
     aligned = 0 if 0 < width < SUBJECT_ALIGNED else SUBJECT_CELLS
     subject = pad(fit_middle(line.subject, SUBJECT_MAX), aligned)
@@ -85,7 +85,7 @@ def event_fragments(line: EventLine, width: int = 0) -> Fragments:
     count = ""
     if line.times > 1:
         count = f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
-    ident = f"  {fit_middle(line.ident, IDENT_CUT) if 0 < width < IDENT_WHOLE else line.ident}" if line.ident else ""
+    ident = f"  {fit_middle(line.ident, ident_cells) if ident_cells else line.ident}" if line.ident else ""
     if width:
         body = fit(body, max(8, width - cells(plain(head) + count + ident)))
     return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body + count), ("class:dim", ident)]

@@ -23,7 +23,7 @@ from adapters.operator.command import (
 )
 from adapters.operator.events import Level
 from adapters.operator.face import Halted, Leaving, Refused, Resumed
-from adapters.operator.tables import clock_time
+from adapters.operator.tables import clock_time, wrap
 from models.hostile import clean
 from models.market import MarketId
 from models.status import SCHEMA_VERSION, StatusSnapshot
@@ -52,10 +52,10 @@ def halt(call: Call) -> Reply:
     word = call.values.get("M")
     market_id = market_named(call.face.snapshot(), word) if word else None
     halted = call.face.halt(market_id, call.reason or DEFAULT_REASON, call.caller.by)
-    return halt_reply(market_id, halted, call.face.snapshot())
+    return halt_reply(market_id, halted, call.face.snapshot(), call.caller.width)
 
 
-def halt_reply(market_id: MarketId | None, halted: Halted, status: StatusSnapshot) -> Reply:
+def halt_reply(market_id: MarketId | None, halted: Halted, status: StatusSnapshot, width: int) -> Reply:
     what = market_id or "all trading"
     done = "was halted before" if halted.already else "halted"
     running = [f.attempt_id for f in status.in_flight if market_id is None or market_id in f.market_ids]
@@ -77,7 +77,7 @@ def halt_reply(market_id: MarketId | None, halted: Halted, status: StatusSnapsho
         "persisted": halted.persisted,
         "in_flight": running,
     }
-    return Reply(lines=(" ".join(parts),), document=document)
+    return Reply(lines=tuple(wrap(parts, width, "  ", " ")), document=document)
 
 
 def resume(call: Call) -> Reply:

@@ -16,6 +16,7 @@ from models.status import MarketRow, OrderRow, StatusSnapshot
 SIDE_BY_SIDE: Final = 100
 MARKETS_ONLY: Final = 60
 PANE_LEAST: Final = 3
+IDENT_CELLS: Final = 13
 MARKETS_LEAST: Final = 4
 PANE_MOST: Final = 14
 
@@ -78,7 +79,9 @@ def _text_pane(title: str, texts: Sequence[str], width: int, height: int) -> lis
 
 def _events_pane(status: StatusSnapshot, view: View, width: int, height: int) -> list[Fragments]:
     lines = [rule([("class:title", "events")], [("", f"{view.level.value} (e)")], width)]
-    lines += [side(event_fragments(e, width - 4), width) for e in pane(status.events, view.level, height - 1)]
+    lines += [
+        side(event_fragments(e, width - 4, IDENT_CELLS), width) for e in pane(status.events, view.level, height - 1)
+    ]
     return lines + [side([], width)] * (height - len(lines))
 
 
@@ -87,7 +90,7 @@ def _two_panes(status: StatusSnapshot, view: View, width: int, height: int) -> l
     title: Fragments = [("class:title", "orders")]
     heading: Fragments = [("class:title", "events"), ("", f" {view.level.value} (e)")]
     lines = [rule(title, heading, width, cross=at)]
-    events = [event_fragments(e, width - at - 4) for e in pane(status.events, view.level, height - 1)]
+    events = [event_fragments(e, width - at - 4, IDENT_CELLS) for e in pane(status.events, view.level, height - 1)]
     for number in range(height - 1):
         order = _order(status.orders[number]) if number < len(status.orders) else []
         lines.append(pair(order, events[number] if number < len(events) else [], at, width))
