@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from actors.system import System
 from adapters.gate import ResumeRefused
@@ -15,6 +16,11 @@ from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
 from models.market import MarketId
 from models.messages import LaddersSeen, LaddersWanted
 from models.status import StatusSnapshot
+
+RECONCILE_S: Final = 3.0
+"""How long `resume` waits for a fresh comparison where the last one forbids it. A real difference takes longer than
+that to be believed gone; the next try will see it.
+"""
 
 
 class Face:
@@ -46,6 +52,8 @@ class Face:
         return ResumeOutlook(halted=record is not None, tripped=tripped, refusals=self._refusals())
 
     def resume(self, market_id: MarketId | None, reason: str, by: str) -> Resumed | Refused:
+        if self._system.unreconciled():
+            self._system.reconcile("resume", RECONCILE_S)
         refusals = self._refusals()
         if refusals:
             return Refused(why=refusals)
@@ -61,10 +69,11 @@ class Face:
         return Resumed(note=f"permit for {hours:g} h")
 
     def _refusals(self) -> tuple[str, ...]:
-        """What forbids a resume: anything unknown or naked, a crashed part."""
+        """What forbids a resume: anything unknown, mismatched or naked, a crashed part."""
         crashed = self._system.crashed
         broken = () if crashed is None else (f"{crashed} has crashed: restart the bot",)
-        return (*broken, *(f"still open: {item}" for item in self._system.open_items()))
+        still_open = (f"still open: {item}" for item in self._system.open_items())
+        return (*broken, *still_open, *self._system.unreconciled())
 
     def ladders(self, market_id: MarketId, timeout_s: float) -> LaddersSeen | None:
         book = self._system.network.books.get(market_id)

@@ -10,10 +10,12 @@ The children table, in order of start (stop is the reverse):
 | RiskActor      | hot     | gate trips; nothing is approved any more                           |
 | ExecutorActor  | pool    | gate trips; its set stays locked, the next start recovers it       |
 | BookActor      | hot     | gate trips; its market is not ready any more                       |
+| ReconcileActor | own     | gate trips; live only                                              |
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +29,7 @@ from actors.ledger import LedgerActor
 from actors.order_routes import OrderRoutes
 from actors.paper import PaperDesk
 from actors.plan import Plan
+from actors.reconcile import Patience, ReconcileActor
 from actors.risk import RiskActor
 from actors.signal import SignalActor
 from adapters.gate import Gate
@@ -36,7 +39,7 @@ from models.kill_switch import KillSwitch
 from models.market import MarketId, SetId
 from models.messages import Receiver, Tick
 from models.orders import AttemptId
-from models.risk import RiskState, limits_from
+from models.risk import MINUTE_NS, RiskState, limits_from
 from models.set_events import Action
 from models.set_state import Record
 from models.sizing import Sizing
@@ -77,6 +80,10 @@ class Ports:
     """Order lanes in live mode; None in paper mode, where the paper desk stands in their place."""
     on_stray: Callable[[object], None]
     on_crash: Crash
+    reader: Callable[[], sqlite3.Connection] | None = None
+    """Opens the ledger for reading, for the reconcile of a live bot; None: nothing is reconciled."""
+    user_streams: tuple[str, ...] = ()
+    """Names of the user feeds, as `StreamChanged` calls them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +186,7 @@ class Network:
         self.executors = self._make_executors(lanes, found)
         self.books = self._make_books()
         self.signal.books = self._books
+        self.reconcile = self._make_reconcile(lanes, found)
 
     def _make_executors(self, lanes: Address, found: Recovered) -> dict[SetId, ExecutorActor]:
         ports = self._ports
@@ -222,10 +230,39 @@ class Network:
             self._books[market_id] = book.address
         return made
 
+    def _make_reconcile(self, lanes: Address, found: Recovered) -> ReconcileActor | None:
+        plan, ports = self.plan, self._ports
+        if not plan.live or ports.reader is None:
+            return None
+        return ReconcileActor(
+            self._carriers.own,
+            ports.on_crash,
+            venues=sorted(plan.orders),
+            markets={terms.complete_set.set_id: terms.market_ids for terms in plan.execution},
+            patience=Patience(
+                every_ns=plan.config.runtime.reconcile_minutes * MINUTE_NS,
+                settle_ns=plan.config.execution.max_inflight_ns,
+                horizon_ns=max((leg.horizon_ns for terms in plan.execution for leg in terms.legs), default=0),
+            ),
+            executors=self.executors,
+            streams=ports.user_streams,
+            unfinished=found.unfinished,
+            orphans=found.orphans,
+            ledger=self.told,
+            reader=ports.reader,
+            lanes=lanes,
+            routes=self.routes,
+            risk=self.risk.address,
+            gate=ports.gate,
+            clock=ports.clock,
+        )
+
     def actors(self) -> list[BotActor]:
-        """In order of start."""
+        """In order of start. What compares comes last: everything that it looks at stands."""
         desk = [] if self.desk is None else [self.desk]
-        return [self.ledger, *desk, self.signal, self.risk, *self.executors.values(), *self.books.values()]
+        reconcile = [] if self.reconcile is None else [self.reconcile]
+        executors, books = self.executors.values(), self.books.values()
+        return [self.ledger, *desk, self.signal, self.risk, *executors, *books, *reconcile]
 
     def start(self) -> None:
         """Start all in order, then ask each for a sign of life. Raises `StartError`."""

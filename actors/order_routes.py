@@ -69,6 +69,11 @@ class OrderRoutes:
         with self._lock:
             return self._venue_orders.get(venue_order_id)
 
+    def knows(self, client_order_id: ClientOrderId) -> bool:
+        """Whether news about this order would find an executor."""
+        with self._lock:
+            return self._orders.get(client_order_id) is not None
+
     def tell(self, message: object) -> None:
         if isinstance(message, OrderKnown):
             self._learn(message)

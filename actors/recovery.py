@@ -6,26 +6,23 @@ other day, and `actors/reconcile.py` keeps the gate held until all of it has bee
 
 from __future__ import annotations
 
-from contextlib import closing
-from pathlib import Path
+import sqlite3
 
 from actors.network import Recovered
 from actors.plan import Plan
-from adapters.ledger.connection import open_reader
 from adapters.ledger.unfinished import recent_incidents, stored_attempts
 from models.clock import Clock, WallNs
 from models.kill_switch import kill_switch
 from models.recovery import recover, windows
 
 
-def take_up(plan: Plan, ledger: Path, clock: Clock) -> Recovered:
-    """Main thread, after `open_ledger`. Raises `LedgerError`."""
+def take_up(plan: Plan, connection: sqlite3.Connection, clock: Clock) -> Recovered:
+    """Main thread, after the ledger has been opened and verified. `connection` reads it."""
     now, wall = clock.boot_ns(), clock.wall_ns()
     switch = kill_switch(plan.config.risk)
     longest = max((condition.window_ns for condition in switch.conditions), default=0)
-    with closing(open_reader(ledger)) as connection:
-        stored = stored_attempts(connection, wall)
-        incidents = recent_incidents(connection, WallNs(wall - longest))
+    stored = stored_attempts(connection, wall)
+    incidents = recent_incidents(connection, WallNs(wall - longest))
     found = recover(stored, {terms.complete_set.set_id: terms for terms in plan.execution}, now, wall)
     return Recovered(
         risk=found.risk,

@@ -9,15 +9,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from actors.face import Face
 from actors.main import EXIT_CONFIG, EXIT_OK, VERSION
-from actors.network import Recovered, StartError
+from actors.network import StartError
 from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
+from actors.recovery import take_up
 from actors.system import Outside, System
 from adapters.chance import fresh_rng
 from adapters.clock import SystemClock
@@ -25,7 +26,7 @@ from adapters.embedded import EmbeddedVenue, EmbeddedVenueError, ReadyLine
 from adapters.gate import Gate
 from adapters.ids import SystemIds
 from adapters.instance import AnotherInstance, InstanceLock
-from adapters.ledger.connection import open_ledger
+from adapters.ledger.connection import open_ledger, open_reader
 from adapters.ledger.errors import LedgerError
 from adapters.logs import Logs
 from adapters.operator.commands import COMMANDS
@@ -52,7 +53,6 @@ from models.config_machine import VenueOptions
 from models.config_text import ConfigErrors
 from models.config_trading import Mode
 from models.market import VenueName
-from models.risk import RiskState, utc_day
 
 EXIT_UNEXPECTED: Final = 1
 EXIT_LEFT_OPEN: Final = 3
@@ -193,6 +193,8 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
             gate.grant_fresh("demo" if plan.demo else plan.mode)
         try:
             ledger = open_ledger(plan.ledger, clock)
+            with closing(open_reader(plan.ledger)) as connection:
+                found = take_up(plan, connection, clock)
         except LedgerError as error:
             raise CannotStartError(EXIT_CONFIG, f"ledger: {error}") from None
         system = System(
@@ -204,7 +206,7 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
                 ledger=ledger,
                 rng=fresh_rng(),
                 code_version=VERSION,
-                found=Recovered(risk=RiskState(day=utc_day(clock.wall_ns()))),
+                found=found,
             ),
         )
         holder.system = system

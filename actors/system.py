@@ -1,7 +1,9 @@
 """The running bot: the network of actors and the threads around it that touch the outside, in order.
 
-start: gate hold -> ledger row -> actors (each answers) -> snapshot lanes -> feeds -> watchdog -> hold released
-stop:  gate hold -> attempts end, with the books still live -> feeds -> actors in reverse -> ledger closed
+start: gate hold -> ledger row -> actors (each answers) -> snapshot lanes -> feeds -> watchdog -> hold released; a live
+       bot's reconcile has a hold of its own, until what was left open has settled and ledger and venue agree
+stop:  gate hold -> attempts end, with the books still live -> a last comparison -> feeds -> actors in reverse -> ledger
+       closed
 
 Threads: main (console), one feed and one snapshot lane per venue, hot relief, ledger, two pool, timer, watchdog,
 control socket, log writer: under twenty whatever the number of markets.
@@ -25,36 +27,44 @@ from actors.watchdog import Probe, Watchdog
 from adapters.chance import Rng
 from adapters.feed import FeedEvent, FeedLimits, FeedSession, FeedState, FeedThread
 from adapters.gate import Gate
-from adapters.ledger.connection import Ledger
+from adapters.ledger.connection import Ledger, open_reader
 from adapters.operator.events import EventBoard
 from adapters.order_lanes import OrderLanes
 from adapters.permit import HaltRecord
 from adapters.rate import RateBudget
 from adapters.snapshots import SnapshotLane
 from adapters.venue import Endpoint, MarketData, Orders
-from models.clock import SECOND, Clock, Ids
+from models.clock import SECOND, Clock, Ids, WallNs
 from models.config import canonical_json
-from models.events import disconnected, reconnected
+from models.events import disconnected, frames_read, reconnected, snapshots_compared
 from models.market import Market, MarketId, VenueName
 from models.messages import (
     GenerationBegan,
     IncidentSeen,
     MarketResolved,
+    ReconcileWanted,
     RecordRows,
     SnapshotWanted,
     StatusChanged,
+    StreamChanged,
     TradingHalted,
     TradingResumed,
 )
+from models.reconcile import Outcome
 from models.rows import RunStarted, RunStopped, config_used
 from models.status import EventKind
 
 logger = logging.getLogger(__name__)
 
+STOPPED: Final = "stopped"
+"""The reason with which a feed ends that was told to: no disconnect."""
+
 SWITCH_INTERVAL_S: Final = 0.0005
 """A shorter interpreter switch interval cuts the tail of a hop between threads (performance.md, measured)."""
 ENDING_S: Final = 20.0
 """How long `stop` waits for attempts in flight before it leaves them to the next start."""
+LAST_S: Final = 5.0
+"""How long `stop` waits for the last comparison with the venue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +120,14 @@ class System:
                 lanes=self._make_lanes if plan.live else None,
                 on_stray=self._stray,
                 on_crash=self._crashed,
+                reader=lambda: open_reader(plan.ledger),
+                user_streams=tuple(_user_feed(name) for name, o in plan.orders.items() if o.listen_fills_ws()),
             ),
             outside.found,
         )
         self._feed_watches: dict[str, FeedWatch] = {}
+        self._sessions: dict[str, FeedSession] = {}
+        """The running connection of each market feed, until what it read has been told to the ledger."""
         self._feeds: dict[str, FeedThread] = {}
         for name, venue in plan.venues.items():
             self._add_feeds(name, venue)
@@ -153,6 +167,7 @@ class System:
                         account=None,
                         config_hash=self.used.config_hash,
                     ),
+                    *self._outside.found.rows,
                 )
             )
         )
@@ -167,9 +182,10 @@ class System:
 
     def stop(self, why: str, *, wait: bool = True) -> int:
         """End in order and return how many things were left open. `wait` False gives attempts in flight no time."""
-        self.gate.hold(f"stopping: {why}")
+        self.gate.hold(f"stopping: {why}", "stop")
         if wait:
             self._wait_for_attempts()
+            self.reconcile("before the end", LAST_S, last=True)
         for feed in self._feeds.values():
             feed.stop()
         for lane in self._lanes.values():
@@ -179,7 +195,8 @@ class System:
         left = len(self.open_items())
         late = self.network.stop_all_but_ledger()
         row = RunStopped(run_id=self.run_id, at=self.clock.wall_ns(), why=why, left_open=left)
-        self.network.told.tell(RecordRows(rows=(row,)))
+        read = snapshots_compared(self.clock.wall_ns(), self.tap.snapshots_checked, self.tap.snapshots_equal)
+        self.network.told.tell(RecordRows(rows=(read, row)))
         for name in (*late, *self.network.stop_ledger()):
             logger.error("%s did not stop in time", name)
         self._watchdog.stop(1.0)
@@ -197,6 +214,27 @@ class System:
         """What would be left open if the process ended now, one phrase each."""
         flying = [e.in_flight for e in self.network.executors.values() if e.in_flight is not None]
         return tuple(f"{f.set_id} {f.state}" for f in flying)
+
+    # -- the ledger against the venue
+
+    def reconcile(self, why: str, timeout_s: float, *, last: bool = False) -> Outcome | None:
+        """Compare now and wait for the outcome; None where there is none in time, or nothing to compare with (paper).
+        Not from an actor.
+        """
+        actor = self.network.reconcile
+        if actor is None:
+            return None
+        answer = _OutcomeAnswer()
+        actor.address.tell(ReconcileWanted(why=why, reply_to=answer, last=last))
+        return answer.wait(timeout_s)
+
+    def unreconciled(self) -> tuple[str, ...]:
+        """What of the last comparison forbids a resume, one phrase each."""
+        return () if self.network.reconcile is None else self.network.reconcile.refusals()
+
+    def _stream(self, label: str, *, up: bool) -> None:
+        if self.network.reconcile is not None:
+            self.network.reconcile.address.tell(StreamChanged(feed=label, up=up, at=self.clock.boot_ns()))
 
     # -- feeds
 
@@ -218,7 +256,8 @@ class System:
 
         def session(generation: int) -> FeedSession:
             deliver.begin(market_ids, generation, connected=True)
-            return venue.subscribe_markets(markets, generation, clock)
+            made = self._sessions[label] = venue.subscribe_markets(markets, generation, clock)
+            return made
 
         def on_state(state: FeedState) -> None:
             self._feed_state(label, watch, state, market_ids, deliver)
@@ -249,7 +288,7 @@ class System:
         if found is None:
             return
         _, session = found
-        label = f"{name}-user"
+        label = _user_feed(name)
         watch = self._feed_watches[label] = FeedWatch()
         runtime = self.plan.config.runtime
 
@@ -268,7 +307,7 @@ class System:
             headers_provider=lambda: endpoint().headers,
             session_factory=session,
             deliver=deliver,
-            on_state=lambda state: self._feed_state(label, watch, state, (), None),
+            on_state=lambda state: self._user_state(label, watch, state),
             clock=self.clock,
             rng=self._outside.rng,
             limits=FeedLimits(
@@ -307,10 +346,27 @@ class System:
             row = reconnected(wall, label, state.generation, ended_ns)
             self.network.told.tell(RecordRows(rows=(row,)))
         elif state.kind == "down":
+            self._tell_read(label, wall)
+            if state.reason == STOPPED:
+                return
             self.network.told.tell(RecordRows(rows=(disconnected(wall, label, state.reason),)))
-            if was_live and state.reason != "stopped":
+            if was_live:
                 incident = IncidentSeen(kind="disconnect", set_id=None, detail=f"{label}: {state.reason}", at=state.at)
                 self.network.risk.address.tell(incident)
+
+    def _tell_read(self, label: str, wall: WallNs) -> None:
+        """Put on record what the connection that has just ended contained."""
+        session = self._sessions.pop(label, None)
+        counts = getattr(session, "counts", None)
+        if counts is not None:
+            row = frames_read(wall, label, counts.frames, counts.unknown, counts.failed)
+            self.network.told.tell(RecordRows(rows=(row,)))
+
+    def _user_state(self, label: str, watch: FeedWatch, state: FeedState) -> None:
+        """On the user feed's thread."""
+        self._feed_state(label, watch, state, (), None)
+        if state.kind in ("live", "down") and not (state.kind == "down" and state.reason == "stopped"):
+            self._stream(label, up=state.kind == "live")
 
     # -- news and faults
 
@@ -382,6 +438,27 @@ class System:
 
     def _stray(self, message: object) -> None:
         self._trip(f"news about an order that is not ours: {type(message).__name__}", "system")
+
+
+def _user_feed(name: VenueName) -> str:
+    return f"{name}-user"
+
+
+class _OutcomeAnswer:
+    """Where one `Outcome` is waited for, outside every actor."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._seen: Outcome | None = None
+
+    def tell(self, message: object) -> None:
+        if isinstance(message, Outcome):
+            self._seen = message
+            self._ready.set()
+
+    def wait(self, timeout_s: float) -> Outcome | None:
+        self._ready.wait(timeout_s)
+        return self._seen
 
 
 class _SnapshotRouter:

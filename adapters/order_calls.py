@@ -24,6 +24,9 @@ from models.messages import (
     ProbeAnswered,
     ProbeOrder,
     Receiver,
+    StatementFailed,
+    StatementSeen,
+    StatementWanted,
     SubmitAnswered,
 )
 from models.orders import (
@@ -188,6 +191,28 @@ class OrderCalls:
         if found is not None:
             return found
         return OrderNotFound(client_order_id=own, source="open orders")
+
+    def statement(self, message: StatementWanted) -> None:
+        """Read everything that the venue says of the account. The parts are not of one instant; who compares asks
+        again before believing a difference.
+        """
+        orders, serial, venue = self._orders, message.serial, message.venue
+        answer: StatementSeen | StatementFailed
+        try:
+            answer = StatementSeen(
+                serial=serial,
+                venue=venue,
+                open_orders=tuple(orders.open_orders()),
+                fills=tuple(orders.fills(None, message.since_ms)),
+                positions=tuple((p.market_id, p.outcome, p.size) for p in orders.positions()),
+                cash=orders.balances(),
+            )
+        except (VenueReadError, VenueReadRefusedError) as error:
+            answer = StatementFailed(serial=serial, venue=venue, why=str(error))
+        except Exception as error:  # the lane's edge: a question that fails has taught nothing
+            logger.exception("a statement failed")
+            answer = StatementFailed(serial=serial, venue=venue, why=type(error).__name__)
+        message.reply_to.tell(answer)
 
     def merge(self, message: MergeSets) -> None:
         cash, why = None, ""

@@ -5,6 +5,7 @@
 | opening    | orders that open a set                 | 2       | the order is refused by ourselves, nothing was sent |
 | protective | cancels, unwinds, completions, merges  | 2       | it is never full; a long queue halts openings       |
 | read       | probes                                 | 1       | the question failed and its asker asks again        |
+| account    | statements of the whole account        | 1       | as read                                             |
 
 A cancel never waits behind a hung submit: lanes share no thread and no connection, and the rate budget keeps a reserve
 for protection. Every job has a total deadline from the moment it is handed over. A worker that does not come back by
@@ -34,6 +35,8 @@ from models.messages import (
     ProbeOrder,
     Receiver,
     SendOrders,
+    StatementFailed,
+    StatementWanted,
 )
 from models.orders import (
     CancelAnswer,
@@ -48,6 +51,9 @@ logger = logging.getLogger(__name__)
 
 OPENING_BOUND: Final = 16
 READ_BOUND: Final = 64
+ACCOUNT_BOUND: Final = 4
+STATEMENT_NS: Final = 20 * SECOND
+"""For all the reads of one statement together; nothing waits for it but a comparison."""
 PROTECTIVE_ALARM: Final = 16
 """Protective jobs waiting; more means that protection does not keep up, so nothing more may be opened."""
 
@@ -195,8 +201,8 @@ class _Worker(threading.Thread):
 
 
 class OrderLanes:
-    """All lanes of a bot: an address for `SendOrders`, `CancelOrder`, `ProbeOrder` and `MergeSets`. Any thread
-    tells.
+    """All lanes of a bot: an address for `SendOrders`, `CancelOrder`, `ProbeOrder`, `MergeSets` and
+    `StatementWanted`. Any thread tells.
     """
 
     def __init__(
@@ -223,6 +229,7 @@ class OrderLanes:
         self._opening = {n: self._lane(f"{n}-opening", 2, OPENING_BOUND, budgets.get(n)) for n in venues}
         self._protective = {n: self._lane(f"{n}-protective", 2, None, budgets.get(n)) for n in venues}
         self._read = {n: self._lane(f"{n}-read", 1, READ_BOUND, None) for n in venues}
+        self._account = {n: self._lane(f"{n}-account", 1, ACCOUNT_BOUND, None) for n in venues}
 
     def _lane(self, name: str, workers: int, bound: int | None, budget: RateBudget | None) -> Lane:
         return Lane(name, workers, bound=bound, clock=self._clock, budget=budget, on_lost=self._lost)
@@ -230,7 +237,12 @@ class OrderLanes:
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """For the watchdog and the tests."""
-        return (*self._opening.values(), *self._protective.values(), *self._read.values())
+        return (
+            *self._opening.values(),
+            *self._protective.values(),
+            *self._read.values(),
+            *self._account.values(),
+        )
 
     def start(self) -> None:
         for lane in self.lanes:
@@ -253,6 +265,8 @@ class OrderLanes:
                 self._probe(message)
             case MergeSets():
                 self._merge(message)
+            case StatementWanted():
+                self._state(message)
             case _:
                 raise TypeError(f"the order lanes cannot handle {type(message).__name__}")
 
@@ -330,12 +344,28 @@ class OrderLanes:
 
         self._protect(venue, self._job(lambda: calls.merge(message), unknown, unknown, protective=True))
 
+    def _state(self, message: StatementWanted) -> None:
+        def failed() -> None:
+            why = "no answer within the lane's deadline"
+            message.reply_to.tell(StatementFailed(serial=message.serial, venue=message.venue, why=why))
+
+        calls = self._calls[message.venue]
+        job = self._job(lambda: calls.statement(message), failed, failed, protective=False, within_ns=STATEMENT_NS)
+        if self._account[message.venue].put(job) is None:
+            failed()
+
     # -- inside
 
     def _job(
-        self, run: Callable[[], None], late: Callable[[], None], lost: Callable[[], None], *, protective: bool
+        self,
+        run: Callable[[], None],
+        late: Callable[[], None],
+        lost: Callable[[], None],
+        *,
+        protective: bool,
+        within_ns: int | None = None,
     ) -> Job:
-        deadline = BootNs(self._clock.boot_ns() + self._deadline_ns)
+        deadline = BootNs(self._clock.boot_ns() + (self._deadline_ns if within_ns is None else within_ns))
         return Job(run, late, lost, deadline, protective)
 
     def _protect(self, venue: VenueName, job: Job) -> None:

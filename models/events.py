@@ -6,6 +6,7 @@ The report reads these facts by name (`adapters/ledger/queries.py`). Money is mi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from models.clock import WallNs
 from models.market import MarketId, SetId
@@ -27,6 +28,30 @@ def reconnected(at: WallNs, feed: str, generation: int, down_ns: int) -> Event:
         text=f"{feed}: connected, generation {generation}",
         duration_ns=down_ns,
         facts=(("feed", feed), ("generation", generation)),
+    )
+
+
+READ_FACTS: Final = ("frames", "frames_unknown", "frames_failed", "snapshots_checked", "snapshots_equal")
+"""Facts of `read` events; the report adds them up."""
+
+
+def frames_read(at: WallNs, feed: str, frames: int, unknown: int, failed: int) -> Event:
+    """One connection's frames: how many there were, how many of a kind nobody knows, how many nobody could read."""
+    return Event(
+        at=at,
+        kind=EventKind.READ,
+        text=f"{feed}: {frames} frames, {unknown} unknown, {failed} failed",
+        facts=(("feed", feed), ("frames", frames), ("frames_unknown", unknown), ("frames_failed", failed)),
+    )
+
+
+def snapshots_compared(at: WallNs, checked: int, equal: int) -> Event:
+    """All snapshots of a run that were compared with a maintained book before they replaced it."""
+    return Event(
+        at=at,
+        kind=EventKind.READ,
+        text=f"{checked} snapshots compared, {equal} equal",
+        facts=(("snapshots_checked", checked), ("snapshots_equal", equal)),
     )
 
 
@@ -96,21 +121,23 @@ def reconciled(
     positions_equal: bool | None,
     findings: Sequence[str],
     as_of: int | None = None,
+    mended: Sequence[str] = (),
 ) -> Event:
     """The venue's truth was compared with the ledger's. None: it could not be asked. No findings means clean.
 
     `as_of` is the ledger row up to which `cash_ledger` was computed (`adapters/ledger/account.py`); without it the
-    report takes the rows before this event.
+    report takes the rows before this event. `mended` is what was found and put right on the way; it is no finding.
     """
     return Event(
         at=at,
         kind=EventKind.RECONCILED,
-        text="; ".join(findings) or "ledger and venue agree",
+        text="; ".join([*findings, *(f"mended: {each}" for each in mended)]) or "ledger and venue agree",
         facts=(
             ("cash_ledger", cash_ledger),
             ("cash_venue", cash_venue),
             ("positions_equal", positions_equal),
             ("findings", len(findings)),
+            ("mended", len(mended)),
             ("as_of", as_of),
         ),
     )

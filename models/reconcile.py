@@ -20,6 +20,7 @@ import enum
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from models.clock import MS, WallNs
 from models.market import MarketId
 from models.money import MicroUsd, text
 from models.order_life import Phase
@@ -39,6 +40,15 @@ class FindingKind(enum.StrEnum):
     OPEN = "open"
     HELD = "held"
     UNREAD = "unread"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing may be resumed for as long as it is found."""
+        return self not in (FindingKind.MISSED, FindingKind.HELD)
+
+    @property
+    def halts(self) -> bool:
+        return self not in (FindingKind.MISSED, FindingKind.UNREAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +77,8 @@ class LedgerSide:
     """What the ledger says as of row `as_of`, every row told before the venue was asked included."""
 
     as_of: int
-    opened: bool
-    """The account's opening has been written down: there is something to compare with."""
+    opened_at: WallNs | None
+    """When the account's opening was written down; None: there is nothing to compare with yet."""
     cash: MicroUsd | None
     positions: Mapping[Holding, int]
     orders: tuple[StoredOrder, ...]
@@ -82,7 +92,7 @@ class Compared:
     positions_equal: bool | None
     """None: something in flight, or no opening to compare with."""
     findings: tuple[Finding, ...]
-    missed: tuple[Fill, ...] = ()
+    missed: tuple[tuple[StoredOrder, Fill], ...] = ()
     """To be told to the owners of their orders."""
     orphans: tuple[tuple[StoredOrder, OrderSeen], ...] = ()
     """To be told to their owners, and cancelled."""
@@ -91,8 +101,23 @@ class Compared:
     def equal(self) -> bool:
         return not self.findings
 
-    def sentences(self) -> list[str]:
-        return [str(finding) for finding in self.findings]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a pass ended. None where the figure could not be had."""
+
+    at: WallNs
+    why: str
+    findings: tuple[Finding, ...]
+    mended: tuple[Finding, ...] = ()
+    """What was found and put right in the same pass."""
+    cash_ledger: MicroUsd | None = None
+    cash_venue: MicroUsd | None = None
+    positions_equal: bool | None = None
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
 
 
 @dataclass(slots=True)
@@ -115,10 +140,10 @@ def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = (
         known.by_client[order.intent.client_order_id] = order
         if order.venue_order_id is not None:
             known.by_venue[order.venue_order_id] = order
-    missed, strangers = _fills(venue.fills, known)
+    missed, strangers = _fills(venue.fills, known, ledger.opened_at)
     orphans, strange_orders = _open_orders(venue.open_orders, known)
     findings = [
-        *(Finding(FindingKind.MISSED, _fill_words(fill)) for fill in missed),
+        *(Finding(FindingKind.MISSED, _fill_words(fill)) for _, fill in missed),
         *(
             Finding(FindingKind.ORPHAN, f"order {order.intent.client_order_id} rests at the venue")
             for order, _ in orphans
@@ -126,7 +151,7 @@ def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = (
         *(Finding(FindingKind.OUTSIDE, words) for words in (*strangers, *strange_orders)),
     ]
     equal: bool | None = None
-    if ledger.opened:
+    if ledger.opened_at is not None:
         differences = _positions(ledger.positions, venue.positions, busy)
         findings += [Finding(FindingKind.DRIFT, words) for words in differences]
         equal = None if busy and not differences else not differences
@@ -155,14 +180,19 @@ def opening_findings(venue: VenueSide) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _fills(fills: Sequence[Fill], known: _Known) -> tuple[tuple[Fill, ...], list[str]]:
+def _fills(
+    fills: Sequence[Fill], known: _Known, opened_at: WallNs | None
+) -> tuple[tuple[tuple[StoredOrder, Fill], ...], list[str]]:
+    """What is news of ours, and what is not ours since the account was opened."""
     missed, strangers = [], []
+    before_ms = None if opened_at is None else opened_at // MS
     for fill in fills:
         order = known.find(fill.client_order_id, fill.venue_order_id)
         if order is None:
-            strangers.append(f"execution {_fill_words(fill)}")
+            if before_ms is not None and (fill.exchange_ms is None or fill.exchange_ms > before_ms):
+                strangers.append(f"execution {_fill_words(fill)}")
         elif _is_news(order, fill):
-            missed.append(fill)
+            missed.append((order, fill))
     return tuple(missed), strangers
 
 

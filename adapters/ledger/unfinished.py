@@ -6,6 +6,7 @@ Read once at start, on the main thread, before any actor runs.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any, Final
 
 from models.attempt import Payout
@@ -38,13 +39,15 @@ _ATTEMPTS: Final = """
             SELECT seq, row_number() OVER (PARTITION BY set_id ORDER BY seq DESC) AS age FROM attempts) WHERE age <= ?)
     ORDER BY a.seq"""
 
-_ORDERS: Final = """
+_ORDER: Final = """
     SELECT i.client_order_id, i.attempt_id, i.set_id, i.venue, i.market_id, i.leg, i.outcome, i.action, i.limit_price,
         i.size, i.time_in_force, i.purpose, c.phase, c.venue_order_id, coalesce(c.filled, 0), c.refusal,
         coalesce(c.by_venue, 1), c.sent_at, c.acked_at, coalesce(c.detail, '')
     FROM order_intents i LEFT JOIN order_changes c
-        ON c.seq = (SELECT max(seq) FROM order_changes WHERE client_order_id = i.client_order_id)
-    WHERE i.attempt_id = ? AND i.adopted = 0 ORDER BY i.seq"""
+        ON c.seq = (SELECT max(seq) FROM order_changes WHERE client_order_id = i.client_order_id)"""
+_ORDERS: Final = _ORDER + " WHERE i.attempt_id = ? AND i.adopted = 0 ORDER BY i.seq"
+_NAMED: Final = _ORDER + " WHERE i.client_order_id = ?"
+_BY_VENUE: Final = "SELECT DISTINCT client_order_id FROM order_changes WHERE venue_order_id = ?"
 
 _FILLS: Final = """
     SELECT venue_trade_id, client_order_id, venue_order_id, size, price, fee, state, exchange_ms
@@ -73,6 +76,17 @@ def stored_attempts(connection: sqlite3.Connection, wall: WallNs) -> list[Stored
     today = utc_day(wall) * DAY_NS
     rows = connection.execute(_ATTEMPTS, (today, PAST_PER_SET)).fetchall()
     return [_attempt(connection, row) for row in rows]
+
+
+def orders_named(
+    connection: sqlite3.Connection, clients: Iterable[ClientOrderId], venues: Iterable[VenueOrderId]
+) -> list[StoredOrder]:
+    """Those of our orders that go by one of these ids, each once; what is not ours is left out."""
+    own = set(clients)
+    for venue_order_id in venues:
+        own.update(client for (client,) in connection.execute(_BY_VENUE, (venue_order_id,)))
+    found = (connection.execute(_NAMED, (client,)).fetchone() for client in sorted(own))
+    return [_order(connection, row) for row in found if row is not None]
 
 
 def recent_incidents(connection: sqlite3.Connection, since: WallNs) -> list[tuple[str, WallNs]]:
