@@ -141,8 +141,9 @@ def choose(
 
 
 def _paid_on_surplus(legs: Sequence[LegHolding], low: MicroShares) -> MicroUsd:
-    """What the shares above the complete sets have cost, rounded up."""
-    return MicroUsd(sum(-divide_down(-leg.paid * (leg.held - low), leg.held) for leg in legs if leg.held > low))
+    """What the shares above the complete sets have cost, rounded up. (A reversal can leave a leg below nothing.)"""
+    floor = max(low, 0)
+    return MicroUsd(sum(-divide_down(-leg.paid * (leg.held - floor), leg.held) for leg in legs if leg.held > floor))
 
 
 def _depth(levels: Levels) -> int:
@@ -163,11 +164,11 @@ def _completable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares
 
 
 def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares, lot: MicroShares) -> MicroShares:
-    """By how much the largest holdings can be sold down; 0 where it cannot be done."""
+    """By how much the largest holdings can be sold down, never below nothing; 0 where it cannot be done."""
     long = [leg for leg in legs if leg.held > low]
     if any(not leg.ready or not leg.bids for leg in long):
         return MicroShares(0)
-    floor = max([low, *(leg.held - _depth(leg.bids) for leg in long)])
+    floor = max([low, 0, *(leg.held - _depth(leg.bids) for leg in long)])
     size = lot_rounded_down(MicroShares(high - floor), lot)
     if size <= 0:
         return MicroShares(0)

@@ -168,7 +168,7 @@ def ladder(rising: bool):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 20), ladder(False), ladder(True), st.booleans()), min_size=2, max_size=4),
+    st.lists(st.tuples(st.integers(-3, 20), ladder(False), ladder(True), st.booleans()), min_size=2, max_size=4),
     st.integers(0, 100),
 )
 def test_orders_never_oversell_never_overbuy_and_never_break_the_cap(drawn, cap_cents):
@@ -176,7 +176,7 @@ def test_orders_never_oversell_never_overbuy_and_never_break_the_cap(drawn, cap_
         LegHolding(
             market=MARKET,
             held=MicroShares(held * SHARE),
-            paid=MicroUsd(held * 450_000),
+            paid=MicroUsd(max(held, 0) * 450_000),
             ready=ready,
             bids=bids,
             asks=asks,
@@ -190,7 +190,7 @@ def test_orders_never_oversell_never_overbuy_and_never_break_the_cap(drawn, cap_
     for order in choice.orders:
         held = legs[order.leg].held
         if order.action is Action.SELL:
-            assert order.size <= held - low
+            assert order.size <= held - max(low, 0)
         else:
             assert order.size <= high - held
         assert legs[order.leg].ready
