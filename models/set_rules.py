@@ -20,12 +20,13 @@ from models.messages import (
     MarketResolved,
     MarketsReleased,
     MergeAnswered,
+    ProbeAnswered,
     ProbeOrder,
     StreamRestored,
 )
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import Phase, committed, doubted, fold
-from models.orders import Refused
+from models.orders import OrderSeen, Refused
 from models.set_events import CooldownEnded, InflightExpired, OrderFactSeen, OrderTimedOut, ProbeDue, RetryDue
 from models.set_state import (
     Cooldown,
@@ -165,7 +166,8 @@ def learn(record: Record, event: OrderFactSeen, turn: Turn) -> Record:
     past = attempts[:current]
     if isinstance(record, Idle | Cooldown):
         return replace(record, past=past)
-    news = attempts[-1] is not record.attempt
+    absent = isinstance(event, ProbeAnswered) and not isinstance(event.answer, OrderSeen)
+    news = attempts[-1] is not record.attempt and not absent
     return replace(record, past=past, attempt=attempts[-1], rung=0 if news else record.rung)
 
 
@@ -187,15 +189,36 @@ def look(record: Mending | Failed, event: LaddersSeen, _turn: Turn) -> Mending |
 
 
 @leads_to({})
-def note_merge(record: U, event: MergeAnswered, turn: Turn) -> U:
-    """Cash back, or an answer that nobody can read: then the sets count as held and the reconcile finds out."""
-    attempt = replace(record.attempt, merge_answered=True)
+def note_merge(record: Record, event: MergeAnswered, turn: Turn) -> Record:
+    """Cash back, or an answer that nobody can read: then the sets count as held and the reconcile finds out.
+
+    A lane that was given up may still answer after the end, and about an earlier attempt than the present one.
+    """
+    past = tuple(_merged_late(a, event, record, turn) if a.attempt_id == event.attempt_id else a for a in record.past)
+    if isinstance(record, Idle | Cooldown):
+        return replace(record, past=past)
+    attempt = record.attempt
+    return replace(
+        record, past=past, attempt=_merged(attempt, event, turn) if attempt.attempt_id == event.attempt_id else attempt
+    )
+
+
+def _merged(attempt: Attempt, event: MergeAnswered, turn: Turn) -> Attempt:
     if event.cash is None:
-        turn.incident("merge_unknown", event.why)
-    else:
-        attempt = replace(attempt, merged=attempt.sets, merged_cash=event.cash)
-        turn.write(set_rows.settled(turn.terms, attempt, "merge", event.cash, turn.wall))
-    return replace(record, attempt=attempt)
+        if not attempt.merge_answered:
+            turn.incident("merge_unknown", event.why)
+        return replace(attempt, merge_answered=True)
+    if attempt.merged:
+        return attempt
+    turn.write(set_rows.settled(turn.terms, attempt, "merge", event.cash, turn.wall))
+    return replace(attempt, merge_answered=True, merged=attempt.sets, merged_cash=event.cash)
+
+
+def _merged_late(attempt: Attempt, event: MergeAnswered, record: Record, turn: Turn) -> Attempt:
+    merged = _merged(attempt, event, turn)
+    if merged.merged != attempt.merged:
+        turn.release(merged, record.until if isinstance(record, Cooldown) else turn.now)
+    return merged
 
 
 @leads_to({})

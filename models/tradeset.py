@@ -92,7 +92,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Event]], Rule]] = {
     **{(state, CommitFailed): set_rules.note_commit_failed for state in (SIGNAL, PLACING, DOUBT, PROTECT, EXPOSED)},
     **{(state, LaddersSeen): set_rules.look for state in (PROTECT, EXPOSED, FAILED)},
     **{(state, LaddersSeen): set_rules.ignore for state in (IDLE, SIGNAL, PLACING, WAITING, DOUBT, SUCCESS, COOLDOWN)},
-    **{(state, MergeAnswered): set_rules.note_merge for state in (SUCCESS, DOUBT, PROTECT, EXPOSED)},
+    **{(state, MergeAnswered): set_rules.note_merge for state in State},
     **{(state, StreamRestored): set_rules.ask_all for state in RUNNING},
     **{(state, StreamRestored): set_rules.ignore for state in (IDLE, COOLDOWN)},
     **{(state, MarketResolved): set_rules.pay_out for state in State},
