@@ -14,13 +14,12 @@ intent is committed and so none is sent.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.base import Address, BotActor, Crash
-from adapters.ledger.errors import LedgerBrokenError, LedgerBusyError, LedgerError
+from adapters.ledger.errors import LedgerBrokenError, LedgerError
 from adapters.ledger.writer import BATCH
-from models.clock import MS, Clock, WallNs
+from models.clock import MS, Clock
 from models.diary import Diary
 from models.messages import (
     BookNews,
@@ -91,21 +90,28 @@ class LedgerActor(BotActor):
     def receive(self, message: Any) -> None:
         if type(message) is CommitIntents:
             self._commit(message)
-            return
-        if self._broken:
+        elif self._broken:
             self.lost += 1
             return
-        now = self._clock.wall_ns()
-        if type(message) is OpportunitySkipped:
-            self._writer.take(message, now)
         elif message is _FLUSH:
             self._timer_runs = False
             self._flush(sync=True)
             self._sync_mark()
         elif isinstance(message, FlushWanted):
             self._flush_for(message)
+        else:
+            self._take(message)
+        if not self._timer_runs and not self._ledger.settled and not self._broken:
+            self._timer_runs = True
+            self._clock.call_after(FLUSH_NS, self._wake)
+
+    def _take(self, message: Any) -> None:
+        now = self._clock.wall_ns()
+        if type(message) is OpportunitySkipped:
+            self._writer.take(message, now)
         elif isinstance(message, RecordRows):
-            self._take(message.rows, now)
+            for row in message.rows:
+                self._writer.take(row, now)
         elif isinstance(message, _TOLD):
             event = self._diary.event(message, now)
             if event is not None:
@@ -114,18 +120,11 @@ class LedgerActor(BotActor):
             self._writer.take(message, now)
         if self._writer.waiting >= BATCH:
             self._flush(sync=False)
-        if not self._timer_runs and not self._writer.settled:
-            self._timer_runs = True
-            self._clock.call_after(FLUSH_NS, self._wake)
 
     def stopping(self) -> None:
         """The last flush, before the system closes the ledger."""
         self._flush(sync=True)
         self._sync_mark()
-
-    def _take(self, rows: Iterable[object], now: WallNs) -> None:
-        for row in rows:
-            self._writer.take(row, now)
 
     def _flush_for(self, message: FlushWanted) -> None:
         self._flush(sync=True)
@@ -144,7 +143,6 @@ class LedgerActor(BotActor):
             return
         self._lanes.tell(SendOrders(attempt_id=message.attempt_id, committed=committed, together=message.together))
         self._executors.tell(IntentsCommitted(attempt_id=message.attempt_id, committed=committed))
-        self._sync_mark()
         self._report_refused()
 
     def _flush(self, *, sync: bool) -> None:
@@ -156,7 +154,7 @@ class LedgerActor(BotActor):
         self._report_refused()
 
     def _sync_mark(self) -> None:
-        """After the send, and with the timer: a mark that lags is harmless, a sync per batch is not."""
+        """With the timer only: a mark that lags is harmless, one more sync per commit is not."""
         try:
             self._ledger.sync_mark()
         except LedgerError as error:
@@ -172,8 +170,5 @@ class LedgerActor(BotActor):
         if not self._broken:
             logger.critical("%s", error)
             self._gate.trip(str(error), "ledger")
-        busy = isinstance(error, LedgerBusyError)
-        self._broken = self._broken or isinstance(error, LedgerBrokenError) or self._writer.waiting > QUEUE_BOUND
-        if busy and not self._timer_runs and not self._broken:
-            self._timer_runs = True
-            self._clock.call_after(FLUSH_NS, self._wake)
+        lost = isinstance(error, LedgerBrokenError) or self._writer.waiting > QUEUE_BOUND
+        self._broken = self._broken or lost

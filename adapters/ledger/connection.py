@@ -59,6 +59,11 @@ class Ledger:
         self._checkpointed = writer.head.seq
         self._closed = False
 
+    @property
+    def settled(self) -> bool:
+        """Every row taken is on the disk for good, and the mark knows it."""
+        return self.writer.settled and self._mark.head.seq == self.writer.synced.seq
+
     def sync_mark(self) -> None:
         """Move the high-water mark up to the newest row on the disk. Raises `LedgerBrokenError`."""
         try:
