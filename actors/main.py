@@ -33,6 +33,9 @@ REMOTE_VERBS: Final = (
     "opps",
     "log",
     "config",
+    "quit",
+    "version",
+    "help",
 )
 """Verbs that ask a running bot through its socket; their grammar is the console's (`adapters/operator/commands`)."""
 

@@ -31,7 +31,8 @@ from adapters.ledger.errors import LedgerError
 from adapters.logs import Logs
 from adapters.operator.commands import COMMANDS
 from adapters.operator.console import Console
-from adapters.operator.control import ControlServer, ControlSocketError
+from adapters.operator.control import ControlServer
+from adapters.operator.control_socket import ControlSocketError
 from adapters.operator.places import (
     CONFIG_DEFAULT,
     DIRECTORY_DEFAULT,
@@ -353,10 +354,10 @@ def _look_for_halt(system: System, stop: StopRequest) -> None:
 def _talk(system: System, face: Face, wanted: Wanted, options: argparse.Namespace, stop: StopRequest) -> None:
     if options.no_console:
         PlainConsole(face, stop, COMMANDS, sys.stdout, None).run()
-    elif sys.stdin.isatty() and sys.stdout.isatty():
+    elif sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         Console(face, system.clock, stop, COMMANDS, history=wanted.state / HISTORY_NAME).run()
     else:
-        PlainConsole(face, stop, COMMANDS, sys.stdout, sys.stdin.fileno()).run()
+        PlainConsole(face, stop, COMMANDS, sys.stdout, None if sys.stdin is None else sys.stdin.fileno()).run()
     while not stop.requested:
         stop.wait()
 

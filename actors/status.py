@@ -59,6 +59,8 @@ class NewsTap:
         self._paper = PaperTotals(sets=0, optimistic=MicroUsd(0), shifted=MicroUsd(0), pessimistic=MicroUsd(0))
         self.gaps = 0
         self.resyncs = 0
+        self.snapshots_checked = 0
+        self.snapshots_equal = 0
 
     def before(self, ledger: Address) -> Address:
         """Stand before `ledger` from now on."""
@@ -105,6 +107,9 @@ class NewsTap:
                 self._add(rejects=1)
             case PaperFilled():
                 self._add_paper(row)
+            case m.SnapshotCompared():
+                self.snapshots_checked += 1
+                self.snapshots_equal += row.equal
             case m.BookNews(not_ready=None):
                 self.resyncs += 1
             case m.BookNews(not_ready=reason) if reason is not None and reason.value == "gap":

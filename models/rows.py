@@ -234,6 +234,8 @@ class EventKind(enum.StrEnum):
     READY = "ready"
     """A book's first snapshot of this run."""
     SNAPSHOT = "snapshot"
+    READ = "read"
+    """What a connection's frames contained, and how many snapshots were compared (`models/events.py`)."""
     RESOLVED = "resolved"
     RECONCILED = "reconciled"
     ACCOUNT_OPENED = "account_opened"

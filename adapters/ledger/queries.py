@@ -13,6 +13,7 @@ from typing import Any, Final
 from adapters.ledger.account import account_facts
 from adapters.ledger.checks import violations
 from adapters.ledger.runs import last_sign, outages, run_spans
+from models.events import READ_FACTS
 from models.money import MICRO, MoneyError, parse_micros
 from models.report_facts import (
     AttemptFacts,
@@ -182,8 +183,13 @@ def _latencies(connection: sqlite3.Connection, asked: Asked, mode: str) -> list[
 
 
 def _event_counts(connection: sqlite3.Connection, asked: Asked) -> dict[str, int]:
+    """Events by kind, and the sums of what the feeds say that they read."""
     query = "SELECT kind, count(*) FROM events WHERE at BETWEEN ? AND ? GROUP BY kind"
-    return {str(kind): int(count) for kind, count in connection.execute(query, asked.bounds)}
+    counts = {str(kind): int(count) for kind, count in connection.execute(query, asked.bounds)}
+    sums = ", ".join(f"coalesce(sum(json_extract(facts, '$.{name}')), 0)" for name in READ_FACTS)
+    query = f"SELECT {sums} FROM events WHERE kind = 'read' AND at BETWEEN ? AND ?"  # noqa: S608  our own names
+    counts.update(zip(READ_FACTS, connection.execute(query, asked.bounds).fetchone(), strict=True))
+    return counts
 
 
 def _incidents(connection: sqlite3.Connection, asked: Asked) -> list[EventFacts]:

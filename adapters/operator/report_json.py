@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from models.clock import SECOND
+from models.events import READ_FACTS
 from models.money import text
 from models.report import MODELS
 from models.report_figures import PaperLine, Report
@@ -75,6 +76,7 @@ def document_of(report: Report) -> dict[str, Any]:
             "gaps": facts.event_counts.get("gap", 0),
             "resyncs": facts.event_counts.get("resync", 0),
             "updates": facts.updates,
+            **{name: facts.event_counts.get(name, 0) for name in READ_FACTS},
         },
         "orders": {"rejected": facts.order_rejects, "answered": len(facts.order_latencies_ms)},
         "incidents": [

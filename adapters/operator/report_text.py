@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -105,6 +105,7 @@ def _summary(report: Report) -> Iterable[str]:
         (
             f"disconnects {report.facts.event_counts.get('disconnected', 0)} ({report.down_ns / SECOND:.1f} s down)",
             f"gaps {report.facts.event_counts.get('gap', 0)}   resyncs {report.facts.event_counts.get('resync', 0)}",
+            _read(report.facts.event_counts),
             f"order rejects {report.facts.order_rejects}",
         ),
     )
@@ -205,7 +206,7 @@ def _verdict(report: Report) -> Iterable[str]:
     goal = report.facts.goal
     if goal is not None:
         sets = f"sets {found.sets}/{goal.min_sets} {tick(found.sets >= goal.min_sets)}"
-        days = f"days {found.days:.1f}/{goal.min_days} {tick(found.days >= goal.min_days)}"
+        days = f"days {int(found.days * 10) / 10}/{goal.min_days} {tick(found.days >= goal.min_days)}"
         above = found.avg_net_pnl is not None and found.avg_net_pnl > goal.target
         average = f"avg net per set > {usd(goal.target)} {tick(above)}"
         yield f"PoC gate: {sets}   {days}   {average}   → {found.verdict.upper()}"
@@ -231,7 +232,7 @@ def _joined(buckets: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int
 def _columns(*rows: Sequence[str]) -> Iterable[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     for row in rows:
-        yield f"{row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {row[2]}".rstrip()
+        yield f"{row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {'   '.join(row[2:])}".rstrip()
 
 
 def _percent(part: int, total: int) -> str:
@@ -248,3 +249,11 @@ def _stamp(at: int) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= 24 else f"{name[:12]}…{name[-8:]}"
+
+
+def _read(counts: Mapping[str, int]) -> str:
+    """What the feeds could make of what they were sent."""
+    frames = f"frames {number(counts.get('frames', 0))}"
+    trouble = f"{counts.get('frames_unknown', 0)} unknown, {counts.get('frames_failed', 0)} failed"
+    equal, checked = counts.get("snapshots_equal", 0), counts.get("snapshots_checked", 0)
+    return f"{frames} ({trouble})   snapshots {equal}/{checked} equal"
