@@ -53,6 +53,10 @@ class OrderIntent:
     size: MicroShares
     time_in_force: TimeInForce
     purpose: Purpose
+    at: WallNs = WallNs(0)
+    """When it was handed to the ledger. A venue that signs a time into an order signs this one, so that the order (and
+    its id there) can be made again after a restart; 0 where nobody has handed it over.
+    """
 
     def canonical(self) -> bytes:
         """The bytes that the ledger's row hash covers; a lane recomputes them before it sends."""

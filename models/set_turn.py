@@ -160,6 +160,7 @@ class Turn:
 
     def send(self, attempt: Attempt, orders: tuple[OrderLife, ...], timers: Timers) -> tuple[Attempt, Timers]:
         """Hand orders to the ledger, which commits them and passes them on, and start the order timer."""
+        orders = tuple(replace(life, intent=replace(life.intent, at=self.wall)) for life in orders)
         together = len(orders) > 1 and self.terms.batch and self.terms.complete_set.leg_policy is LegPolicy.TOGETHER
         intents = tuple(life.intent for life in orders)
         self.do(CommitIntents(attempt_id=attempt.attempt_id, intents=intents, together=together))

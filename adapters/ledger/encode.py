@@ -247,7 +247,7 @@ def encode_intent(intent: OrderIntent, at: int, *, adopted: bool) -> Record:
         (
             intent.client_order_id,
             intent.attempt_id,
-            at,
+            intent.at or at,
             intent.set_id,
             intent.venue,
             intent.market_id,

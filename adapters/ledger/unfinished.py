@@ -41,7 +41,7 @@ _ATTEMPTS: Final = """
 
 _ORDER: Final = """
     SELECT i.client_order_id, i.attempt_id, i.set_id, i.venue, i.market_id, i.leg, i.outcome, i.action, i.limit_price,
-        i.size, i.time_in_force, i.purpose, c.phase, c.venue_order_id, coalesce(c.filled, 0), c.refusal,
+        i.size, i.time_in_force, i.purpose, i.intent_at, c.phase, c.venue_order_id, coalesce(c.filled, 0), c.refusal,
         coalesce(c.by_venue, 1), c.sent_at, c.acked_at, coalesce(c.detail, '')
     FROM order_intents i LEFT JOIN order_changes c
         ON c.seq = (SELECT max(seq) FROM order_changes WHERE client_order_id = i.client_order_id)"""
@@ -131,7 +131,7 @@ def _payout(row: tuple[Any, ...]) -> Payout:
 
 
 def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:
-    (own, attempt_id, set_id, venue, market_id, leg, outcome, action, limit, size, force, purpose, *heard) = row
+    (own, attempt_id, set_id, venue, market_id, leg, outcome, action, limit, size, force, purpose, at, *heard) = row
     phase, venue_order_id, filled, refusal, by_venue, sent_at, acked_at, detail = heard
     intent = OrderIntent(
         client_order_id=ClientOrderId(own),
@@ -146,6 +146,7 @@ def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:
         size=MicroShares(size),
         time_in_force=TimeInForce(force),
         purpose=Purpose(purpose),
+        at=WallNs(at),
     )
     return StoredOrder(
         intent=intent,

@@ -229,6 +229,23 @@ def test_an_attempt_that_was_cut_off_anywhere_is_finished_after_the_restart(scri
         again.die()
 
 
+def test_an_order_is_read_back_exactly_as_it_was_committed(tmp_path):
+    """A venue may sign every field of it, the time included: after a restart the same order must come out."""
+    path, venue = tmp_path / "ledger.sqlite", Venue((10, 10))
+    process = Process(path, venue)
+    process.live()
+    process.ledger.writer.flush(WALL)
+    sent = [life.intent for life in process.stage.record.past[-1].orders]
+    process.die()
+
+    reader = open_reader(path)
+    (attempt,) = stored_attempts(reader, WALL)
+    reader.close()
+
+    assert [order.intent for order in attempt.orders] == sent
+    assert all(intent.at == WALL for intent in sent), "stamped as they were handed to the ledger"
+
+
 def test_a_second_restart_finds_nothing_left_to_do(tmp_path):
     path, venue = tmp_path / "ledger.sqlite", Venue((10, 10))
     process = Process(path, venue)
