@@ -24,7 +24,7 @@ from models.book import (
     NotReady,
     TopOfBook,
 )
-from models.book_keeping import NO_GENERATION, Book, Effect
+from models.book_keeping import Book, Effect
 from models.clock import Clock
 from models.market import BookModel, Market, MarketStatus
 from models.messages import (
@@ -174,8 +174,6 @@ class BookActor(BotActor):
         self._publish()
 
     def _want_snapshot(self, why: str) -> None:
-        if self._book.generation == NO_GENERATION:
-            return
         self._snapshots.tell(SnapshotWanted(self._market.market_id, self._book.generation, why))
 
     def _answer(self, message: LaddersWanted) -> None:
