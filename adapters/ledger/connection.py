@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from adapters.ledger.chain import GENESIS
+from adapters.ledger.checkpoints import Checkpointer
 from adapters.ledger.errors import (
     LedgerBrokenError,
     LedgerUnreadableError,
@@ -31,15 +32,16 @@ BUSY_MS: Final = 500
 """Far below an order's time-out: a reader never locks the writer out, so only a stranger's write lock can."""
 
 CHECKPOINT_ROWS: Final = 2_000
-"""A checkpoint is due after so many new rows: 2 to 4 MB of -wal, about 2 ms of work."""
+"""A checkpoint is due after so many new rows: 2 to 4 MB of -wal, some milliseconds of work."""
 
 _WRITER_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
     f"PRAGMA busy_timeout = {BUSY_MS}",
-    # Checkpoints are made between batches (`Ledger.tidy`), never inside an intent's commit.
+    # Checkpoints are made beside the writer (`Ledger.tidy`), never inside an intent's commit.
     "PRAGMA wal_autocheckpoint = 0",
+    f"PRAGMA journal_size_limit = {64 * 1024 * 1024}",
     "PRAGMA synchronous = FULL",
     "PRAGMA temp_store = MEMORY",
 )
@@ -50,13 +52,17 @@ class Ledger:
     disk.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, writer: Writer, mark: Mark, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, writer: Writer, mark: Mark, clock: Clock, *, beside: bool
+    ) -> None:
+        """`beside`: checkpoints run on a thread of their own; False: on the writer's (simulations have one thread)."""
         self.path = path
         self._clock = clock
         self.writer = writer
         self._connection = connection
         self._mark = mark
         self._checkpointed = writer.head.seq
+        self._checkpointer = Checkpointer(path) if beside else None
         self._closed = False
 
     @property
@@ -72,10 +78,16 @@ class Ledger:
             raise LedgerBrokenError(f"the high-water mark of {self.path} cannot be written: {error}") from error
 
     def tidy(self) -> None:
-        """Copy the -wal back into the ledger when it has grown. Never between an intent and its send."""
-        if self.writer.head.seq - self._checkpointed >= CHECKPOINT_ROWS:
-            self._checkpointed = self.writer.head.seq
-            self.writer.checkpoint()
+        """Have the -wal copied back into the ledger when it has grown. Raises `LedgerBrokenError`."""
+        if self.writer.head.seq - self._checkpointed < CHECKPOINT_ROWS:
+            return
+        self._checkpointed = self.writer.head.seq
+        if self._checkpointer is not None and not self._checkpointer.behind:
+            self._checkpointer.request()
+            return
+        self.writer.checkpoint()
+        if self._checkpointer is not None:
+            self._checkpointer.behind = False
 
     def wal_bytes(self) -> int:
         """Size of the -wal file, for the soak's curves."""
@@ -91,6 +103,8 @@ class Ledger:
         if self._closed:
             return
         self._closed = True
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
         try:
             self.writer.flush(self._clock.wall_ns())
             self.sync_mark()
@@ -130,7 +144,7 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
         remember_verified(path, head)
         connection = _writable(path)
         writer = Writer(path, connection, head, durable=durable)
-        return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock)
+        return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock, beside=durable)
     except (OSError, sqlite3.Error) as error:
         raise LedgerBrokenError(f"{path} cannot be opened for writing: {error}") from error
 
