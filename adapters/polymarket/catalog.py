@@ -14,14 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.polymarket.amounts import taker_lot
 from models.fees import NO_FEES, FeeSchedule, FeesUnknownError
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
 from models.money import MICRO, MicroShares, MicroUsd, MoneyError, PriceMicros, micros_from_decimal
 
 VENUE: Final = VenueName("polymarket")
-LOT: Final = MicroShares(10_000)
-"""Sizes have two decimals (2.5)."""
 MIN_NOTIONAL: Final = MicroUsd(1_000_000)
 """Orders that take liquidity need one dollar (2.4)."""
 FEE_QUANTUM: Final = MicroUsd(10)
@@ -220,7 +219,7 @@ def _market(
         yes_instrument=tokens[0],
         no_instrument=tokens[1],
         price_bands=linear_grid(PriceMicros(step)),
-        lot=LOT,
+        lot=taker_lot(PriceMicros(step)),
         min_size=MicroShares(least),
         min_notional=MIN_NOTIONAL,
         fees=fees,
