@@ -214,7 +214,7 @@ class SignalActor(BotActor):
     def _find_disputed(self) -> None:
         """A book that its mirror or the venue's own best prices contradict at two ticks in a row is compared anew.
 
-        Between two messages that happens by itself (polymarket.md 3.7, read 2026-11-22); for a second it does not.
+        Between two messages that happens by itself (polymarket.md 3.7, read 2026-11-22); it does not last.
         """
         disputed = {market_id for market_id, top in self.tops.items() if top.not_ready is None and not top.intact}
         for market_id in sorted(disputed & self._disputed):

@@ -387,13 +387,15 @@ class Book:
             event = kept.popleft()
             if event.seq is not None:
                 missing = event if self.seq is None or event.seq > self.seq else None
-            elif event.relative and not in_stream:
-                # Nobody can say whether a REST answer contains an unnumbered difference; a snapshot in the stream does.
+            elif not event.relative:
+                missing = lacking(event, yes_ms, no_ms, in_stream=in_stream)
+            elif in_stream:
+                missing = None
+            else:
+                # Nobody can say whether a REST answer contains an unnumbered difference; a snapshot behind it does.
                 kept.appendleft(event)
                 self._pending = kept
                 return self._lose(NotReady.GAP)
-            else:
-                missing = lacking(event, yes_ms, no_ms, in_stream=in_stream)
             if missing is not None and self.update(missing) is Effect.LOST:
                 self._pending.extend(kept)
                 return Effect.LOST

@@ -13,18 +13,16 @@ def outcomes_changed(event: BookUpdate) -> tuple[bool, bool]:
 
 
 def lacking(event: BookUpdate, yes_ms: int | None, no_ms: int | None, *, in_stream: bool) -> BookUpdate | None:
-    """The part of an unnumbered `event` that snapshots as of `yes_ms` and `no_ms` lack; None if they have all of it.
+    """The part of an unnumbered `event` of totals that snapshots as of `yes_ms` and `no_ms` lack; None for nothing.
 
     The outcomes are judged apart, because their snapshots may be of different instants. `in_stream`: the snapshot came
     in the stream behind the event, so it contains what cannot be dated; a REST answer may not. Totals of the same
-    millisecond are written again, which is harmless; differences are not.
+    millisecond are written again, which is harmless.
     """
     at = event.exchange_ms
 
     def contained(as_of: int | None) -> bool:
-        if at is None or as_of is None:
-            return in_stream
-        return at < as_of or (event.relative and at == as_of)
+        return in_stream if at is None or as_of is None else at < as_of
 
     yes_contained, no_contained = contained(yes_ms), contained(no_ms)
     if yes_contained and no_contained:

@@ -353,7 +353,7 @@ def test_an_undated_snapshot_in_the_stream_contains_what_came_before_it() -> Non
 
 def test_unnumbered_differences_are_not_added_to_a_rest_answer_that_may_contain_them() -> None:
     book = a_book()
-    book.update(update(("yes_ask", "0.55", "5"), relative=True))
+    book.update(update(("yes_ask", "0.55", "5"), relative=True, exchange_ms=EXCHANGE_MS + 2))
 
     assert book.snapshot(snapshot(exchange_ms=EXCHANGE_MS + 1, source=Source.REST)) is Effect.LOST
     assert book.not_ready is NotReady.GAP
