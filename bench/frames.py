@@ -69,6 +69,7 @@ def change_texts(listed: list[Market], count: int, seed: int) -> Iterator[str]:
 
 
 def _change(market: Market, cents: int, size: str, at_ms: int) -> str:
+    best_bid = "0.51" if cents == 51 and size != "0" else "0.49"
     entries = [
         {
             "asset_id": market.yes_instrument,
@@ -76,6 +77,8 @@ def _change(market: Market, cents: int, size: str, at_ms: int) -> str:
             "size": size,
             "side": "BUY",
             "hash": f"{at_ms:040x}",
+            "best_bid": best_bid,
+            "best_ask": "0.51",
         },
         {
             "asset_id": market.no_instrument,
@@ -83,6 +86,8 @@ def _change(market: Market, cents: int, size: str, at_ms: int) -> str:
             "size": size,
             "side": "SELL",
             "hash": f"{at_ms + 1:040x}",
+            "best_bid": "0.49",
+            "best_ask": _price(100 - int(best_bid[2:])),
         },
     ]
     message = {

@@ -109,6 +109,29 @@ def latency(markets: int, frames: int, rounds: int, progress: Callable[[str], No
     return rows
 
 
+def messages(frames: int, rounds: int, progress: Callable[[str], None]) -> Row:
+    """P4: bytes to edge in memory, beside a plain bot's json, floats and max/min."""
+    found: dict[str, list[float]] = {"ours": [], "plain": []}
+    for number in range(rounds):
+        progress(f"one message in memory, round {number + 1}")
+        for kind, figures in found.items():
+            command = [sys.executable, "-m", "bench.messages", kind, "50", str(min(frames, 50_000))]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            figures.append(json.loads(done.stdout)["us_per_message"])
+    ratio = statistics.median(b / a for a, b in zip(found["ours"], found["plain"], strict=True))
+    return Row(
+        "decode + book + edge per message",
+        round(ratio, 3),
+        "us",
+        round(statistics.median(found["ours"]), 2),
+        round(statistics.median(found["plain"]), 2),
+        "json + float bot (their cost / ours)",
+        rounds,
+        "high",
+        3.0,
+    )
+
+
 def scale(frames: int, rounds: int, progress: Callable[[str], None]) -> list[Row]:
     """P6: what two thousand markets cost beside fifty."""
     pairs = []
@@ -143,7 +166,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--frames", type=int, default=100_000)
-    parser.add_argument("--only", choices=["throughput", "latency", "scale", "orders", "ledger", "load"], default=None)
+    parser.add_argument("--only", choices=["throughput", "latency", "messages", "scale"], default=None)
     options = parser.parse_args(argv)
 
     from rich.console import Console
@@ -167,6 +190,8 @@ def _all_rows(options: argparse.Namespace, progress: Callable[[str], None]) -> l
     if only in (None, "latency"):
         for markets in (1, 50, 500):
             rows += latency(markets, min(frames, 25_000), rounds, progress)
+    if only in (None, "messages"):
+        rows.append(messages(frames, rounds, progress))
     if only in (None, "scale"):
         rows += scale(frames, max(1, rounds // 2), progress)
     return rows
