@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.base import Address, BotActor, Crash
 from adapters.ledger.errors import LedgerBrokenError, LedgerError
-from adapters.ledger.writer import BATCH
+from adapters.ledger.inserts import BATCH
+from adapters.ledger.writer import QUEUE_BOUND
 from models.clock import MS, Clock
 from models.diary import Diary
 from models.messages import (
@@ -46,9 +47,6 @@ logger = logging.getLogger(__name__)
 
 FLUSH_NS: Final = 50 * MS
 """Longest time that a row nobody waits for stays unwritten or unsynchronised."""
-
-QUEUE_BOUND: Final = 100_000
-"""Rows that may wait while another process locks the ledger. More means that it is lost to us."""
 
 _TOLD: Final = (BookNews, SnapshotCompared, TradingHalted, TradingResumed, MarketResolved, IncidentSeen)
 _FLUSH: Final = "flush"
@@ -143,7 +141,7 @@ class LedgerActor(BotActor):
             return
         self._lanes.tell(SendOrders(attempt_id=message.attempt_id, committed=committed, together=message.together))
         self._executors.tell(IntentsCommitted(attempt_id=message.attempt_id, committed=committed))
-        self._report_refused()
+        self._report_trouble()
 
     def _flush(self, *, sync: bool) -> None:
         try:
@@ -151,7 +149,7 @@ class LedgerActor(BotActor):
             self._ledger.tidy()
         except LedgerError as error:
             self._fail(error)
-        self._report_refused()
+        self._report_trouble()
 
     def _sync_mark(self) -> None:
         """With the timer only: a mark that lags is harmless, one more sync per commit is not."""
@@ -160,10 +158,10 @@ class LedgerActor(BotActor):
         except LedgerError as error:
             self._fail(error)
 
-    def _report_refused(self) -> None:
-        for why in self._writer.refused:
+    def _report_trouble(self) -> None:
+        for why in self._writer.trouble:
             self._gate.trip(f"ledger: {why}", "ledger")
-        self._writer.refused.clear()
+        self._writer.trouble.clear()
 
     def _fail(self, error: LedgerError) -> None:
         """Nothing more may be opened. A ledger that is only locked is written again by the timer, its rows wait."""

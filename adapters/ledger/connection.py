@@ -21,6 +21,7 @@ from adapters.ledger.errors import (
 )
 from adapters.ledger.mark import Mark, mark_path, read_mark, remember_verified, write_new_mark
 from adapters.ledger.migrate import migrate
+from adapters.ledger.reserve import Reserve
 from adapters.ledger.tables import SCHEMA_FINGERPRINT, SCHEMA_VERSION
 from adapters.ledger.verify import Progress, check_indexes, check_mark, verify_chain
 from adapters.ledger.writer import Writer
@@ -109,6 +110,8 @@ class Ledger:
             self.writer.flush(self._clock.wall_ns())
             self.sync_mark()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise LedgerBrokenError(f"{self.path} cannot be written: {error}") from error
         finally:
             self._connection.close()
             self._mark.close()
@@ -143,7 +146,10 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
         migrate(path, found)
         remember_verified(path, head)
         connection = _writable(path)
-        writer = Writer(path, connection, head, durable=durable)
+        reserve = Reserve(path)
+        if durable:
+            reserve.fill()
+        writer = Writer(path, connection, head, durable=durable, give_room=reserve.give)
         return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock, beside=durable)
     except (OSError, sqlite3.Error) as error:
         raise LedgerBrokenError(f"{path} cannot be opened for writing: {error}") from error

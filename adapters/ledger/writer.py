@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from adapters.ledger.chain import Head, link
 from adapters.ledger.encode import (
@@ -26,7 +25,7 @@ from adapters.ledger.encode import (
 )
 from adapters.ledger.errors import AlreadyCommittedError, LedgerBrokenError, LedgerBusyError
 from adapters.ledger.fills import FillBook
-from adapters.ledger.tables import CHAINED, CHILDREN, columns_of, name_of, parent_column
+from adapters.ledger.inserts import BATCH, INSERTS
 from models.clock import WallNs
 from models.messages import EpisodeEnded, MinuteCounted, OpportunityJudged, OpportunitySkipped, TickSampled
 from models.money import MicroShares
@@ -34,65 +33,36 @@ from models.order_life import Phase
 from models.orders import CommittedIntent, OrderIntent, commit_seal
 from models.rows import ConfigUsed, Event, EventKind, FillReported, FillsDisagreeError, OrderAdopted, OrderChanged
 
-BATCH: Final = 64
-"""Rows of one transaction that nothing waits for: about 2 ms, the longest that an intent may find the writer busy."""
+QUEUE_BOUND: Final = 100_000
+"""Rows that nobody waits for, kept in memory while the disk is full. Later ones are only counted."""
 
 _NOBODY_WAITS: Final = (EpisodeEnded, MinuteCounted, TickSampled)
 _BAD_ROW: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, OverflowError)
 """The row is wrong, the database is fine. Any other `sqlite3.Error` means that the ledger cannot be written."""
 
 
-CHUNKS: Final = (BATCH, 8, 1)
-"""Rows per INSERT statement. Every statement gives the interpreter's lock away and must win it back from the feed
-thread, so a batch is few statements: with a busy feed the p99 of a batch fell from 90 to 8 ms.
-"""
-
-
-class _Insert:
-    """Inserts rows into one table with as few statements as `CHUNKS` allows."""
-
-    def __init__(self, table: str, columns: Sequence[str]) -> None:
-        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608  our own names
-        one = f"({', '.join('?' * len(columns))})"
-        self._statements = {size: head + ", ".join([one] * size) for size in CHUNKS}
-
-    def run(self, connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        at = 0
-        for size in CHUNKS:
-            statement = self._statements[size]
-            while len(rows) - at >= size:
-                connection.execute(statement, tuple(chain.from_iterable(rows[at : at + size])))
-                at += size
-
-
-def _inserts() -> dict[str, tuple[_Insert, _Insert | None]]:
-    """Table -> how rows enter it and its child table, in the order in which tables are written."""
-    found = {}
-    for table in CHAINED:
-        child = CHILDREN.get(table)
-        children = None
-        if child is not None:
-            key = parent_column(child)
-            children = _Insert(name_of(child), (key, *(c for c in columns_of(child) if c != key)))
-        found[name_of(table)] = (_Insert(name_of(table), columns_of(table)), children)
-    return found
-
-
-_INSERTS: Final = _inserts()
-
-
 class Writer:
     """Owned by one thread at a time."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, head: Head, *, durable: bool = True) -> None:
-        """`durable` False never synchronises (simulations)."""
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        head: Head,
+        *,
+        durable: bool = True,
+        give_room: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`durable` False never synchronises (simulations). `give_room` frees the reserve when the disk is full."""
         self.path = path
         self.head = head
         """The newest row that has been written."""
         self.synced = head
         """The newest row that a power cut cannot take away; the high-water mark follows it."""
-        self.refused: list[str] = []
-        """Rows that could not be stored as they were, since the owner last emptied this list. Each is a halt."""
+        self.trouble: list[str] = []
+        """What the owner must halt for: rows that could not be stored as they were, a full disk. Emptied by the
+        owner.
+        """
         self._connection = connection
         self._first: deque[Record] = deque()
         self._later: deque[Record] = deque()
@@ -100,6 +70,11 @@ class Writer:
         self._fills = FillBook(connection)
         self._broken: str | None = None
         self._durable = durable
+        self._give_room = give_room
+        self.full = False
+        """The disk is full: only what an order needs is written, from the reserve; the other rows wait."""
+        self.lost = 0
+        """Rows that could not even wait. The gate has been tripped long before."""
         self._syncing: bool | None = None
 
     # -- taking rows -----------------------------------------------------------------------------------------------
@@ -118,18 +93,25 @@ class Writer:
         """Queue one row. `at` dates the event that replaces a row which contradicts what is known."""
         try:
             if type(row) is OpportunitySkipped:
-                self._later.append(self._opportunities.skipped(row))
-            elif type(row) is OpportunityJudged:
-                queue = self._later if row.attempt_id is None else self._first
-                queue.append(self._opportunities.judged(row))
+                self._put_later(self._opportunities.skipped(row))
+            elif type(row) is OpportunityJudged and row.attempt_id is None:
+                self._put_later(self._opportunities.judged(row))
             elif isinstance(row, _NOBODY_WAITS):
-                self._later.append(PLAIN[type(row)](row))
+                self._put_later(PLAIN[type(row)](row))
             else:
                 self._first.extend(self._records(row))
         except (FillsDisagreeError, UnknownSetError) as error:
             self._refuse(repr(row), str(error), at)
 
+    def _put_later(self, record: Record) -> None:
+        if self.full and len(self._later) >= QUEUE_BOUND:
+            self.lost += 1
+        else:
+            self._later.append(record)
+
     def _records(self, row: object) -> Iterable[Record]:
+        if isinstance(row, OpportunityJudged):
+            return (self._opportunities.judged(row),)
         if isinstance(row, FillReported):
             record = self._fills.join(row)
             return () if record is None else (record,)
@@ -157,7 +139,7 @@ class Writer:
         return (PLAIN[type(row)](row),)
 
     def _refuse(self, what: str, why: str, at: WallNs) -> None:
-        self.refused.append(why)
+        self.trouble.append(why)
         event = Event(at=at, kind=EventKind.REFUSED_ROW, text=why, facts=(("row", what[:2000]),))
         self._first.append(encode_event(event))
 
@@ -165,8 +147,8 @@ class Writer:
 
     def flush(self, at: WallNs, *, sync: bool = True) -> None:
         """Write what waits, the later rows in batches. Raises `LedgerBrokenError`, `LedgerBusyError`."""
-        while self._first or self._later:
-            later = [self._later[i] for i in range(min(BATCH, len(self._later)))]
+        while self._first or (self._later and not self.full):
+            later = [] if self.full else [self._later[i] for i in range(min(BATCH, len(self._later)))]
             self._sync(on=sync and len(later) == len(self._later))
             self._commit_or_isolate([*self._first, *later], at, from_later=len(later))
         if sync and self.synced is not self.head:
@@ -174,13 +156,15 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Copy the -wal back into the ledger, synchronising both. Raises `LedgerBrokenError`."""
+        if self.full:
+            return
         try:
             self._sync(on=True)
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self.synced = self.head
         except sqlite3.Error as error:
-            self._broken = f"{self.path} cannot be written: {error}"
-            raise LedgerBrokenError(self._broken) from error
+            if not self._made_room(error):
+                self._break(error)
 
     def commit(self, intents: Sequence[OrderIntent], rows: Sequence[object], at: WallNs) -> tuple[CommittedIntent, ...]:
         """Put `rows` and `intents` on the disk in one transaction, together with the rows that went before them.
@@ -240,8 +224,21 @@ class Writer:
             if record.children:
                 children.setdefault(record.table, []).extend((seq, *child) for child in record.children)
         try:
+            self._insert(rows, children)
+        except (sqlite3.Error, OverflowError) as error:
+            if not self._made_room(error):
+                self._classify(error)
+                raise
+            self._insert_or_break(rows, children)
+        self.head = Head(seq, previous)
+        if self._syncing:
+            self.synced = self.head
+
+    def _insert(self, rows: dict[str, list[tuple[Any, ...]]], children: dict[str, list[tuple[Any, ...]]]) -> None:
+        """One transaction. After an error it has been rolled back."""
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for table, (parents, others) in _INSERTS.items():
+            for table, (parents, others) in INSERTS.items():
                 if table in rows:
                     parents.run(self._connection, rows[table])
                 if others is not None and table in children:
@@ -250,27 +247,44 @@ class Writer:
         except (sqlite3.Error, OverflowError) as error:
             self._roll_back(error)
             raise
-        self.head = Head(seq, previous)
-        if self._syncing:
-            self.synced = self.head
+
+    def _insert_or_break(
+        self, rows: dict[str, list[tuple[Any, ...]]], children: dict[str, list[tuple[Any, ...]]]
+    ) -> None:
+        try:
+            self._insert(rows, children)
+        except sqlite3.Error as error:
+            self._break(error)
+
+    def _roll_back(self, error: Exception) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            self._break(f"{error}; and not rolled back: {second}")
+
+    def _made_room(self, error: Exception) -> bool:
+        """Whether a full disk has room again for what an order needs. It happens once, and is a halt."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL or not self._give_room():
+            return False
+        self.full = True
+        self.trouble.append("the disk is full; what was kept free is left for protective orders")
+        return True
+
+    def _classify(self, error: Exception) -> None:
+        """Return for a bad row, raise for everything that is not the row's fault."""
+        if isinstance(error, _BAD_ROW):
+            return
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise LedgerBusyError(f"{self.path} is locked by another process") from error
+        self._break(error)
+
+    def _break(self, why: object) -> NoReturn:
+        self._broken = f"{self.path} cannot be written: {why}"
+        raise LedgerBrokenError(self._broken)
 
     def _sync(self, *, on: bool) -> None:
         """Whether the following commits synchronise the -wal."""
         if on is not self._syncing:
             self._connection.execute(f"PRAGMA synchronous = {('FULL' if on else 'NORMAL') if self._durable else 'OFF'}")
             self._syncing = on
-
-    def _roll_back(self, error: Exception) -> None:
-        """Undo the open transaction; raise unless it was only a bad row."""
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except sqlite3.Error as second:
-            self._broken = f"{self.path} cannot be written: {error}; and not rolled back: {second}"
-            raise LedgerBrokenError(self._broken) from error
-        if isinstance(error, _BAD_ROW):
-            return
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-            raise LedgerBusyError(f"{self.path} is locked by another process") from error
-        self._broken = f"{self.path} cannot be written: {error}"
-        raise LedgerBrokenError(self._broken) from error

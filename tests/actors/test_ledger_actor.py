@@ -13,8 +13,9 @@ from actors.ledger import FLUSH_NS, LedgerActor
 from actors.simulation import SimClock, SimDispatcher
 from adapters.ledger.connection import Ledger, open_ledger, open_reader
 from adapters.ledger.errors import LedgerError
+from adapters.ledger.inserts import BATCH
 from adapters.ledger.mark import mark_path, read_mark
-from adapters.ledger.writer import BATCH
+from adapters.ledger.reserve import RESERVE_BYTES
 from models.book import NotReady, Source
 from models.clock import SECOND
 from models.market import MarketId
@@ -32,7 +33,7 @@ from models.messages import (
     TradingHalted,
     TradingResumed,
 )
-from models.orders import AttemptId, commit_seal
+from models.orders import AttemptId, Purpose, commit_seal
 from tests.adapters.ledger.ledger_rows import (
     MARKET,
     SET,
@@ -175,6 +176,35 @@ def test_a_full_disk_halts_keeps_what_was_written_and_commits_nothing_more(bench
     assert "cannot be written" in bench.executors.last(CommitFailed).why
     assert bench.actor.lost > 0
     assert bench.rows("SELECT count(*) FROM order_intents") == [(1,)]
+
+
+def test_on_a_full_disk_protective_orders_are_still_committed_from_the_reserve(bench: Bench) -> None:
+    bench.tell(a_trade(), commit(an_intent(), rows=(an_attempt(),)))
+    bench.wait()
+    bench.lanes.clear()
+    connection, reserve = bench.ledger._connection, bench.ledger.path.with_name("ledger.sqlite.reserve")
+    assert reserve.stat().st_size == RESERVE_BYTES
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+    give = bench.ledger.writer._give_room
+
+    def give_room() -> bool:
+        connection.execute("PRAGMA max_page_count = 100000")
+        return give()
+
+    bench.ledger.writer._give_room = give_room
+
+    bench.tell(*(a_skip(number) for number in range(2, 2 + 8 * BATCH)))
+    stored = bench.rows("SELECT count(*) FROM opportunities")
+    bench.tell(commit(an_intent(leg=1, purpose=Purpose.UNWIND)))
+    bench.tell(RecordRows(rows=(a_fill(an_intent(leg=1)),)))
+    bench.wait()
+
+    assert "the disk is full" in bench.gate.trips[0]
+    assert len(bench.lanes.of(SendOrders)) == 1
+    assert bench.rows("SELECT count(*) FROM fills") == [(1,)]
+    assert stored[0][0] < 8 * BATCH
+    assert bench.rows("SELECT count(*) FROM opportunities") == stored
+    assert not reserve.exists()
 
 
 def test_a_locked_ledger_halts_and_its_rows_wait_until_the_lock_is_gone(bench: Bench) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from adapters.ledger.connection import Ledger, open_reader
 from adapters.ledger.errors import AlreadyCommittedError
+from adapters.ledger.inserts import BATCH
 from adapters.ledger.verify import verify_chain
-from adapters.ledger.writer import BATCH
 from models.clock import WallNs
 from models.messages import EpisodeEnded, MinuteCounted, TickSampled
 from models.money import MicroUsd
@@ -67,7 +67,7 @@ def test_rows_of_all_tables_form_one_chain_without_holes(ledger: Ledger) -> None
     ledger.writer.flush(AT)
 
     assert verified(ledger) == ledger.writer.head.seq == 2 + 1 + 3 + 4 + 1 + 4
-    assert ledger.writer.refused == []
+    assert ledger.writer.trouble == []
 
 
 def test_a_large_batch_is_written_whole_and_verifies(ledger: Ledger) -> None:
@@ -133,7 +133,7 @@ def test_a_row_that_the_schema_refuses_becomes_an_event_and_the_rest_is_kept(led
 
     ledger.writer.flush(AT)
 
-    assert len(ledger.writer.refused) == 1
+    assert len(ledger.writer.trouble) == 1
     assert rows_of(ledger, "SELECT count(*) FROM opportunities") == [(1,)]
     [(text, facts)] = rows_of(ledger, "SELECT text, facts FROM events WHERE kind = 'refused_row'")
     assert "FOREIGN KEY" in str(text)
@@ -146,7 +146,7 @@ def test_an_opportunity_of_a_set_without_recorded_terms_is_refused_loudly(ledger
     ledger.writer.take(a_skip(3, terms=stranger), AT)
     ledger.writer.flush(AT)
 
-    assert "no recorded terms" in ledger.writer.refused[0]
+    assert "no recorded terms" in ledger.writer.trouble[0]
     assert rows_of(ledger, "SELECT count(*) FROM events WHERE kind = 'refused_row'") == [(1,)]
 
 
@@ -261,7 +261,7 @@ def test_two_prices_for_one_trade_are_a_loud_contradiction(ledger: Ledger) -> No
     ledger.writer.take(told, AT)
     ledger.writer.flush(AT)
 
-    assert "t-a-1-0" in ledger.writer.refused[0]
+    assert "t-a-1-0" in ledger.writer.trouble[0]
     assert rows_of(ledger, "SELECT filled_size FROM fills WHERE leg = 0") == [(10_000_000,)]
 
 
