@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -77,7 +79,13 @@ def _offline(name: str, words: Sequence[str]) -> int:
     module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(prog=f"run.py {name}", description=help_text)
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(words)))
+    try:
+        code = int(module.run(parser.parse_args(words)))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `run.py report | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
 
 
 def duration_ns(words: str) -> int:

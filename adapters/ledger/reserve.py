@@ -2,7 +2,7 @@
 
 On a full disk nothing new may be opened, but a half-filled set still has to be protected, and no order leaves without
 its committed intent (I1). So a few megabytes beside the ledger are occupied from the first day, and given back to the
-writer when the disk is full: enough for thousands of protective orders.
+writer when the disk is full: enough for hundreds of protective orders.
 """
 
 from __future__ import annotations
