@@ -80,11 +80,15 @@ class BookActor(BotActor):
     def receive(self, message: Any) -> None:
         kind = type(message)
         if kind is BookUpdate:
-            effect = self._book.update(message)
-            if effect is CHANGED:
-                self._publish()
-            else:
-                self._after(effect)
+            book = self._book
+            effect = book.update(message)
+            # The usual frame, without a call to spare: applied, and the book was and stays usable. Else the long way.
+            if effect is CHANGED and self._news is None and self._closed is None:
+                lag = book.lag_ms
+                if lag is None or lag <= self._lag_limit:
+                    self._signal.tell(book.top())
+                    return
+            self._after(effect)
         elif kind is BookSnapshot:
             self._snapshot(message)
         elif kind is MarketAlive:

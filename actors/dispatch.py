@@ -93,15 +93,16 @@ class _HotInbox:
 class HotAddress:
     """The fast way to a hot actor: no envelope, no lock, no wake-up."""
 
-    __slots__ = ("_actor", "_dispatcher")
+    __slots__ = ("_actor", "_append", "_dispatcher")
 
     def __init__(self, dispatcher: HotDispatcher, actor: BotActor) -> None:
         self._dispatcher = dispatcher
+        self._append = dispatcher.queue.append
         self._actor = actor
 
     def tell(self, message: object) -> None:
+        self._append((self._actor, message))
         dispatcher = self._dispatcher
-        dispatcher.queue.append((self._actor, message))
         if not dispatcher.draining:
             dispatcher.drain_as_teller()
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
 
 LATENCY_EVERY: Final = 16
-"""Every so many tops the time from frame to decision is noted for `status`; every judged gap is."""
+"""Every so many tops of a market the time from frame to decision is noted for `status`; every judged gap is."""
 
 
 class SignalActor(BotActor):
@@ -86,12 +86,24 @@ class SignalActor(BotActor):
         """
         self.latency_ns: deque[int] = deque(maxlen=2048)
         """Frame received to decision; read by the status publisher."""
-        self._countdown = LATENCY_EVERY
 
     def receive(self, message: Any) -> None:
-        if type(message) is TopOfBook:
-            self._top(message)
+        if type(message) is not TopOfBook:
+            self._news(message)
             return
+        self.tops[message.market_id] = message
+        judged = False
+        for watch, legs in self._by_market.get(message.market_id, ()):
+            watch.put(message, legs)
+            if watch.gap():
+                self._judge(watch)
+                judged = True
+            elif watch.episode is not None:
+                self._end_episode(watch)
+        if (judged or not message.version % LATENCY_EVERY) and message.not_ready is None:
+            self.latency_ns.append(self._clock.boot_ns() - message.evidence_at)
+
+    def _news(self, message: object) -> None:
         match message:
             case Tick():
                 self._tick()
@@ -112,22 +124,6 @@ class SignalActor(BotActor):
     def in_flight(self) -> list[SetId]:
         """Sets with an attempt under way, for the status publisher."""
         return [set_id for set_id, watch in self._by_set.items() if watch.in_flight]
-
-    def _top(self, top: TopOfBook) -> None:
-        self.tops[top.market_id] = top
-        judged = False
-        for watch, legs in self._by_market.get(top.market_id, ()):
-            watch.put(top, legs)
-            if watch.gap():
-                self._judge(watch)
-                judged = True
-            elif watch.episode is not None:
-                self._end_episode(watch)
-        self._countdown -= 1
-        if judged or not self._countdown:
-            self._countdown = LATENCY_EVERY
-            if top.not_ready is None:
-                self.latency_ns.append(self._clock.boot_ns() - top.evidence_at)
 
     def _judge(self, watch: SetWatch) -> None:
         wall = self._clock.wall_ns()

@@ -34,6 +34,8 @@ from models.kept import lacking, outcomes_changed
 from models.market import MarketId
 from models.money import MICRO
 
+ASK: Final = 1
+"""Asks are the odd sides, bids the even ones."""
 PENDING_MAX: Final = 4096
 """Updates kept while waiting for a snapshot; more means that the snapshot is not coming, so they are dropped and it is
 asked for again.
@@ -238,8 +240,8 @@ class Book:
     def top(self) -> TopOfBook:
         """The current top as a value. Each call is a new version."""
         self.version += 1
-        best, levels = self._best, self._levels
-        yes_bid, yes_ask, no_bid, no_ask = best
+        yes_bid, yes_ask, no_bid, no_ask = self._best
+        yes_bids, yes_asks, no_bids, no_asks = self._levels
         return TopOfBook(
             self.market_id,
             self.version,
@@ -247,13 +249,13 @@ class Book:
             self.seq,
             self.not_ready,
             yes_bid,
-            0 if yes_bid is None else levels[YES_BID][yes_bid],
+            0 if yes_bid is None else yes_bids[yes_bid],
             yes_ask,
-            0 if yes_ask is None else levels[YES_ASK][yes_ask],
+            0 if yes_ask is None else yes_asks[yes_ask],
             no_bid,
-            0 if no_bid is None else levels[NO_BID][no_bid],
+            0 if no_bid is None else no_bids[no_bid],
             no_ask,
-            0 if no_ask is None else levels[NO_ASK][no_ask],
+            0 if no_ask is None else no_asks[no_ask],
             self.yes_as_of_ms,
             self.no_as_of_ms,
             self.received_at,
@@ -267,7 +269,7 @@ class Book:
 
     def ladder(self, side: int, depth: int | None = None) -> Levels:
         """Levels of one side, best first, at most `depth` of them."""
-        ordered = sorted(self._levels[side].items(), reverse=side in (YES_BID, NO_BID))
+        ordered = sorted(self._levels[side].items(), reverse=not side & ASK)
         return tuple(ordered if depth is None else ordered[:depth])
 
     # -- inside
@@ -315,7 +317,7 @@ class Book:
             top = best[side]
             if size > 0:
                 levels[price] = size
-                if top is None or (price > top if side in (YES_BID, NO_BID) else price < top):
+                if top is None or (price < top if side & ASK else price > top):
                     best[side] = price
                     moved = True
             elif size < 0:
@@ -364,7 +366,7 @@ class Book:
         levels = self._levels[side]
         if not levels:
             return None
-        return max(levels) if side in (YES_BID, NO_BID) else min(levels)
+        return min(levels) if side & ASK else max(levels)
 
     def _older(self, event: BookSnapshot) -> bool:
         """Whether the snapshot would take the book back in time, or might (asked for before the loss, undated)."""

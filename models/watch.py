@@ -55,6 +55,7 @@ class SetWatch:
     """Mutable state of one set between frames. Owned by the SignalActor."""
 
     __slots__ = (
+        "_asks",
         "_is_yes",
         "_payout",
         "_retry_at",
@@ -75,6 +76,8 @@ class SetWatch:
         self.terms = terms
         self.set_id = terms.complete_set.set_id
         self.tops: list[TopOfBook | None] = [None] * len(legs)
+        self._asks: list[int | None] = [None] * len(legs)
+        """What each leg costs; None while its book is missing, not ready or has an empty ask side."""
         self.missing = len(legs)
         """Legs whose book has not published anything yet."""
         self.statuses: tuple[MarketStatus, ...] = ()
@@ -94,23 +97,18 @@ class SetWatch:
 
     def put(self, top: TopOfBook, legs: tuple[int, ...]) -> None:
         """Replace the tops of `legs` (from `legs_of`)."""
-        tops = self.tops
+        tops, asks, is_yes = self.tops, self._asks, self._is_yes
+        ready = top.not_ready is None
         for index in legs:
             if tops[index] is None:
                 self.missing -= 1
             tops[index] = top
+            asks[index] = (top.yes_ask if is_yes[index] else top.no_ask) if ready else None
 
     def sum_cost(self) -> int | None:
         """Micro-dollars for one share of each leg; None while a leg is missing, not ready or has an empty ask side."""
-        if self.missing:
-            return None
-        total = 0
-        for top, is_yes in zip(self.tops, self._is_yes, strict=True):
-            ask = (top.yes_ask if is_yes else top.no_ask) if top is not None and top.not_ready is None else None
-            if ask is None:
-                return None
-            total += ask
-        return total
+        asks = self._asks
+        return None if None in asks else sum(asks)  # type: ignore[arg-type]  # no None is left in it
 
     def gap(self) -> bool:
         """Count the state that the latest top made; True where it is an opportunity that `evaluate` should judge."""
