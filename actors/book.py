@@ -1,6 +1,7 @@
 """BookActor: owns one market's book and publishes its top once per frame.
 
-Accepts  GenerationBegan, BookUpdate, BookSnapshot, MarketAlive, BookLost, StatusChanged, TickChanged, LaddersWanted
+Accepts  GenerationBegan, BookUpdate, BookSnapshot, MarketAlive, BookLost, StatusChanged, TickChanged, LaddersWanted,
+         FreshWanted
 Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookNews, SnapshotCompared -> LedgerActor;
          LaddersSeen -> whoever asked
 """
@@ -24,11 +25,12 @@ from models.book import (
     NotReady,
     TopOfBook,
 )
-from models.book_keeping import Book, Effect
+from models.book_keeping import NO_GENERATION, Book, Effect
 from models.clock import Clock
 from models.market import BookModel, Market, MarketStatus
 from models.messages import (
     BookNews,
+    FreshWanted,
     GenerationBegan,
     LaddersSeen,
     LaddersWanted,
@@ -86,15 +88,22 @@ class BookActor(BotActor):
             if effect is CHANGED and self._news is None and self._closed is None:
                 lag = book.lag_ms
                 if lag is None or lag <= self._lag_limit:
-                    self._signal.tell(book.top())
+                    if book.due(message.received_at):
+                        self._signal.tell(book.top())
                     return
             self._after(effect)
-        elif kind is BookSnapshot:
+        else:
+            self._rarer(message, kind)
+
+    def _rarer(self, message: Any, kind: type[Any]) -> None:
+        if kind is BookSnapshot:
             self._snapshot(message)
         elif kind is MarketAlive:
             self._after(self._book.alive(message))
         elif kind is LaddersWanted:
             self._answer(message)
+        elif kind is FreshWanted:
+            self._read_anew()
         elif kind is BookLost:
             self._after(self._book.lose(message.reason, message.generation, message.received_at))
         elif kind is GenerationBegan:
@@ -179,6 +188,11 @@ class BookActor(BotActor):
 
     def _want_snapshot(self, why: str) -> None:
         self._snapshots.tell(SnapshotWanted(self._market.market_id, self._book.generation, why))
+
+    def _read_anew(self) -> None:
+        """Somebody has proof that the book is wrong. Between two connections there is nothing that could be healed."""
+        if self._book.generation != NO_GENERATION:
+            self._want_snapshot("an order missed what is displayed")
 
     def _answer(self, message: LaddersWanted) -> None:
         book = self._book

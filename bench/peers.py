@@ -55,7 +55,8 @@ def _nautilus(scratch: Path, rounds: int) -> None:
     ratio = statistics.median(b / a for a, b in pairs)
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(
-        f"{name}: ours {ours:.2f} us, theirs {theirs:.2f} us, ratio {ratio:.2f} (target >= {P4_TARGET:g}), {rounds} rounds"
+        f"{name}: ours {ours:.2f} us, theirs {theirs:.2f} us, "
+        f"ratio {ratio:.2f} (target >= {P4_TARGET:g}), {rounds} rounds"
     )
 
 

@@ -176,6 +176,8 @@ class RawLoop:
             if type(event) is BookUpdate:
                 effect = book.update(event)
                 self.handled += 1
+                if effect is Effect.CHANGED and not book.due(event.received_at):
+                    continue
             else:
                 effect = book.snapshot(event)
             if effect is Effect.NOTHING:
@@ -254,10 +256,11 @@ class ThreadPerActor:
         self.signal = _SignalThread.start(watches_for(listed), clock)
         self._signal = self.signal._actor_weakref()
         self.books = {m.market_id: _BookThread.start(m.market_id, self.signal) for m in listed}
+        self._actors = [ref._actor_weakref() for ref in self.books.values()]
 
     @property
     def handled(self) -> int:
-        return self._signal.handled if self._signal is not None else 0
+        return sum(actor.updates for actor in self._actors if actor is not None)
 
     @property
     def latencies(self) -> list[int]:
@@ -292,8 +295,13 @@ class _BookThread(pykka.ThreadingActor):
             effect = self._book.snapshot(message)
         else:
             effect = self._book.begin(message)
-        if effect is not Effect.NOTHING:
-            self._signal.tell(self._book.top())
+        if effect is Effect.NOTHING or (type(message) is BookUpdate and not self._book.due(message.received_at)):
+            return
+        self._signal.tell(self._book.top())
+
+    @property
+    def updates(self) -> int:
+        return self._book.counts.updates
 
 
 class _SignalThread(pykka.ThreadingActor):
@@ -314,8 +322,7 @@ class _SignalThread(pykka.ThreadingActor):
             watch.evaluate(self._clock.boot_ns(), self._clock.wall_ns(), "e")
         else:
             watch.end_episode()
-        if top.version > 2:
-            self.handled += 1
+        self.handled += 1
         if self.handled % EVERY == 0:
             self.latencies.append(self._clock.boot_ns() - top.received_at)
 

@@ -29,16 +29,16 @@ from models.book import (
     Source,
     TopOfBook,
 )
-from models.clock import BootNs
+from models.clock import MS, BootNs
 from models.kept import lacking, outcomes_changed
 from models.market import MarketId
 from models.money import MICRO
 
 ASK: Final = 1
 """Asks are the odd sides, bids the even ones."""
-PENDING_MAX: Final = 4096
-"""Updates kept while waiting for a snapshot; more means that the snapshot is not coming, so they are dropped and it is
-asked for again.
+PENDING_MAX: Final = 1024
+"""Updates kept while waiting for a snapshot, about the worst second of a busy market. More means that the snapshot is
+not coming, so they are dropped and it is asked for again; thousands of markets may wait at once.
 """
 NO_GENERATION: Final = -1
 """The book's generation while its feed is down: no event carries it, so nothing that is still under way can heal."""
@@ -54,6 +54,10 @@ class Effect(enum.IntEnum):
     """The book stopped being ready: publish, and ask for a snapshot."""
     HEALED = 3
     """A snapshot made the book ready."""
+
+
+QUIET_NS: Final = 50 * MS
+"""A top whose prices and sizes stand is published again after this long, for its times."""
 
 
 class SnapshotCheck(msgspec.Struct, frozen=True):
@@ -77,6 +81,8 @@ class Book:
         "_levels",
         "_lost_at",
         "_pending",
+        "_published_at",
+        "_quiet",
         "_seen_no",
         "_seen_yes",
         "counts",
@@ -119,6 +125,8 @@ class Book:
         """Sides (bit 1 << side) whose best price the venue has claimed to be another than ours."""
         self._deltas = 0
         self._lost_at = 0
+        self._quiet = False
+        self._published_at = BootNs(0)
 
     # -- events
 
@@ -237,9 +245,17 @@ class Book:
 
     # -- what others see
 
+    def due(self, at: BootNs) -> bool:
+        """Whether the update just applied (received `at`) is worth publishing: it changed what a top says.
+
+        Most changes lie deeper in the book. Those only refresh times and lag, which is told once in `QUIET_NS`.
+        """
+        return not self._quiet or at - self._published_at >= QUIET_NS
+
     def top(self) -> TopOfBook:
         """The current top as a value. Each call is a new version."""
         self.version += 1
+        self._published_at = self.received_at
         yes_bid, yes_ask, no_bid, no_ask = self._best
         yes_bids, yes_asks, no_bids, no_asks = self._levels
         return TopOfBook(
@@ -310,6 +326,8 @@ class Book:
         """Write the changes; False where a level would become negative (the book was wrong before)."""
         all_levels, best = self._levels, self._best
         moved = False
+        # Legs as of different instants, or only one of them renewed: the skew between them may change with the times.
+        touched = not event.whole or self.yes_as_of_ms != self.no_as_of_ms or self.depth > 0
         for side, price, size in event.changes:
             levels = all_levels[side]
             if event.relative:
@@ -317,7 +335,9 @@ class Book:
             top = best[side]
             if size > 0:
                 levels[price] = size
-                if top is None or (price < top if side & ASK else price > top):
+                if price == top:
+                    touched = True
+                elif top is None or (price < top if side & ASK else price > top):
                     best[side] = price
                     moved = True
             elif size < 0:
@@ -330,8 +350,10 @@ class Book:
         self.seq = event.seq if event.seq is not None else self.seq
         yes, no = (True, True) if event.whole else outcomes_changed(event)
         self._touch(event.exchange_ms, event.received_at, event.lag_ms, yes=yes, no=no)
+        disputed = self._disputed
         if event.claimed:
             self._compare_claims(event.claimed)
+        self._quiet = not (moved or touched or disputed != self._disputed)
         self.counts.updates += 1
         self._deltas += 1
         return True
