@@ -237,11 +237,10 @@ class InboxAddress:
     sender.
     """
 
-    __slots__ = ("_actor", "_after")
+    __slots__ = ("_actor",)
 
-    def __init__(self, actor: BotActor, after: Callable[[BotActor], None] | None = None) -> None:
+    def __init__(self, actor: BotActor) -> None:
         self._actor = actor
-        self._after = after
 
     def tell(self, message: object) -> None:
         actor = self._actor
@@ -252,9 +251,6 @@ class InboxAddress:
             actor.actor_inbox.put(Envelope(message))
         except (InboxFullError, ActorDeadError):
             actor.dropped += 1
-            return
-        if self._after is not None:
-            self._after(actor)
 
 
 class OwnDispatcher:

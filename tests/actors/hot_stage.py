@@ -96,8 +96,11 @@ class HotStage:
 
     def _post(self, messages: list[tuple[Any, object]]) -> None:
         self.hot.post_all(messages)
-        with self.hot._drainer:  # the relief thread may have taken the work: wait for it
-            assert not self.hot.queue
+        while True:  # the relief thread may have taken the work: wait for it, and take over what it leaves
+            with self.hot._drainer:
+                if not self.hot.queue:
+                    return
+            self.hot.post_all(())
 
     def connect(self, generation: int = 1, *, ready: bool = True) -> None:
         """All markets on a new connection; with `ready`, also the default snapshot of each."""
