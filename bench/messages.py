@@ -33,7 +33,7 @@ def ours(listed: list[Market]) -> Handler:
         for event in decoder.decode(frame, BootNs(1)):
             book = books[event.market_id]
             effect = book.update(event) if type(event) is BookUpdate else book.snapshot(event)
-            if effect is not Effect.NOTHING and book.due(event.received_at):
+            if effect is not Effect.NOTHING and book.due(BootNs(1)):
                 watch = watches[event.market_id]
                 watch.put(book.top(), (0, 1))
                 watch.gap()

@@ -250,17 +250,18 @@ class ActorPipeline:
 
 
 class ThreadPerActor:
-    """The obvious Pykka design: a ThreadingActor per market and one for the signal, plain `tell` between them."""
+    """The obvious Pykka design: a ThreadingActor per market and one for the signal, one `tell` per change between
+    them.
+    """
 
     def __init__(self, listed: Sequence[Market], clock: SystemClock) -> None:
         self.signal = _SignalThread.start(watches_for(listed), clock)
         self._signal = self.signal._actor_weakref()
         self.books = {m.market_id: _BookThread.start(m.market_id, self.signal) for m in listed}
-        self._actors = [ref._actor_weakref() for ref in self.books.values()]
 
     @property
     def handled(self) -> int:
-        return sum(actor.updates for actor in self._actors if actor is not None)
+        return self._signal.handled if self._signal is not None else 0
 
     @property
     def latencies(self) -> list[int]:
@@ -295,13 +296,8 @@ class _BookThread(pykka.ThreadingActor):
             effect = self._book.snapshot(message)
         else:
             effect = self._book.begin(message)
-        if effect is Effect.NOTHING or (type(message) is BookUpdate and not self._book.due(message.received_at)):
-            return
-        self._signal.tell(self._book.top())
-
-    @property
-    def updates(self) -> int:
-        return self._book.counts.updates
+        if effect is not Effect.NOTHING:
+            self._signal.tell(self._book.top())
 
 
 class _SignalThread(pykka.ThreadingActor):
@@ -322,7 +318,8 @@ class _SignalThread(pykka.ThreadingActor):
             watch.evaluate(self._clock.boot_ns(), self._clock.wall_ns(), "e")
         else:
             watch.end_episode()
-        self.handled += 1
+        if top.version > 2:
+            self.handled += 1
         if self.handled % EVERY == 0:
             self.latencies.append(self._clock.boot_ns() - top.received_at)
 
