@@ -3,8 +3,8 @@
 Accepts  ApprovedSet (risk); IntentsCommitted, CommitFailed (ledger); SubmitAnswered, CancelAnswered, ProbeAnswered,
          MergeAnswered (lanes); FillSeen, OrderUpdated (user feed); LaddersSeen (books); TimerFired (clock);
          StreamRestored (system); MarketResolved (feed)
-Sends    CommitIntents, RecordRows -> ledger;  CancelOrder, ProbeOrder, MergeSets -> lanes;  LaddersWanted -> books;
-         MarketsReleased -> risk, signal;  IncidentSeen -> risk
+Sends    CommitIntents, RecordRows -> ledger;  CancelOrder, ProbeOrder, MergeSets -> lanes;  LaddersWanted,
+         FreshWanted -> books;  MarketsReleased -> risk, signal;  IncidentSeen -> risk
 
 A thin shell: every message is one `models.tradeset.step`, and what it returns is done in its order. Runs on the pool,
 or on the simulator's scheduler; it waits for nothing.
@@ -26,6 +26,7 @@ from models.messages import (
     ApprovedSet,
     CancelOrder,
     CommitIntents,
+    FreshWanted,
     IncidentSeen,
     LaddersWanted,
     MarketsReleased,
@@ -34,7 +35,7 @@ from models.messages import (
     RecordRows,
     TimerFired,
 )
-from models.set_events import Action, AskLadders, Halt, StartTimer
+from models.set_events import Action, AskLadders, AskSnapshots, Halt, StartTimer
 from models.set_state import Cooldown, Exposed, Idle, PartialFillProtect, Record, TimerName
 from models.status import InFlight
 from models.tradeset import step
@@ -156,6 +157,9 @@ class ExecutorActor(BotActor):
             case AskLadders():
                 for market_id in action.market_ids:
                     to.books[market_id].tell(LaddersWanted(market_id, action.tag, self.address))
+            case AskSnapshots():
+                for market_id in action.market_ids:
+                    to.books[market_id].tell(FreshWanted(market_id))
             case StartTimer():
                 self._start(action)
             case Halt():

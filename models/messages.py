@@ -8,7 +8,7 @@ speed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -123,6 +123,13 @@ class LaddersWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class FreshWanted:
+    """Executor -> BookActor. What the book displays is in doubt: read it anew from the venue. No answer."""
+
+    market_id: MarketId
+
+
+@dataclass(frozen=True, slots=True)
 class LaddersSeen:
     """BookActor -> whoever asked. Full ladders, best first; empty and `top.not_ready` set where the book is not
     ready.
@@ -189,6 +196,11 @@ class OpportunityJudged:
     refusal: SkipReason | None
     detail: str
     risk_inputs: bytes
+
+    @property
+    def urgent(self) -> bool:
+        """What an attempt hangs on goes before the rows that nobody waits for (`CommitIntents`)."""
+        return self.attempt_id is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +290,12 @@ class IncidentSeen:
 class CommitIntents:
     """ExecutorActor -> LedgerActor. Commit these intents in one transaction (synchronous=FULL), then hand them to the
     lanes.
+
+    Urgent, as are the rows that it may depend on (`RecordRows`, a traded `OpportunityJudged`): they keep their order
+    among themselves and overtake skipped opportunities, samples and counts.
     """
+
+    urgent: ClassVar[bool] = True
 
     attempt_id: AttemptId
     intents: tuple[OrderIntent, ...]
@@ -411,6 +428,8 @@ class TimerFired:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRows:
     """Anybody -> LedgerActor. Append these rows (values of `models/rows.py`) in order; batched, never dropped."""
+
+    urgent: ClassVar[bool] = True
 
     rows: tuple[object, ...]
 

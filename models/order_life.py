@@ -120,10 +120,17 @@ class OrderLife:
     def denied(self) -> bool:
         """Enough different sources did not show it, asked after the last moment at which it could have been sent plus
         the horizon."""
-        if self.committed_at is None:
+        visible_from = self.visible_from
+        if visible_from is None:
             return False
-        visible_from = self.committed_at + self.patience_ns + self.horizon_ns
         return sum(at >= visible_from for _, at in self.not_shown) >= SOURCES_FOR_ABSENCE
+
+    @property
+    def visible_from(self) -> BootNs | None:
+        """From when on not being shown says something; None while it is not known to be committed."""
+        if self.committed_at is None:
+            return None
+        return BootNs(self.committed_at + self.patience_ns + self.horizon_ns)
 
     @property
     def phase(self) -> Phase:

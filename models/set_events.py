@@ -119,6 +119,13 @@ class AskLadders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskSnapshots:
+    """Have each market's book read anew from the venue: an order has missed what it displays, or it is not ready."""
+
+    market_ids: tuple[MarketId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
     """Trip the gate now. Only what must never happen, and an exposure that outlived its time, halts from here."""
 
@@ -136,5 +143,6 @@ Action = (
     | RecordRows
     | StartTimer
     | AskLadders
+    | AskSnapshots
     | Halt
 )

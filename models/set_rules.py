@@ -300,5 +300,12 @@ def ask_all(record: U, _event: StreamRestored, turn: Turn) -> U:
 
 
 @leads_to({})
+def pause_over(record: PartialFillProtect, _event: RetryDue, _turn: Turn) -> PartialFillProtect:
+    """Time to look at the books again after a protective round, or after a look that found no way out."""
+    timers = record.timers.without(TimerName.RETRY)
+    return replace(record, ladders=None, timers=timers, rested=record.attempt.remedies)
+
+
+@leads_to({})
 def look_again(record: Exposed, _event: RetryDue, _turn: Turn) -> Exposed:
     return replace(record, ladders=None, timers=record.timers.without(TimerName.RETRY))

@@ -131,6 +131,10 @@ class PartialFillProtect(UnderWay):
 
     state: ClassVar[State] = State.PARTIAL_FILL_PROTECT
     ladders: Ladders | None = None
+    rested: int = 0
+    """Protective rounds after which the pause has been taken."""
+    looks: int = 0
+    """Looks at the books since the last round that found no way out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

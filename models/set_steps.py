@@ -19,7 +19,7 @@ from models.money import MicroShares, PriceMicros
 from models.order_life import Phase, doubted
 from models.orders import AttemptId
 from models.protection import LegHolding, ProtectionChoice, Remedy, choose
-from models.set_events import Proceed
+from models.set_events import AskSnapshots, Proceed
 from models.set_state import (
     Cooldown,
     Exposed,
@@ -42,8 +42,16 @@ from models.set_state import (
 from models.set_turn import Turn, changed_orders, expose, leads_to, shares
 from models.sets import LegPolicy
 
-MAX_REMEDIES: Final = 4
+MAX_REMEDIES: Final = 6
 """Protective rounds at full speed; after them the residue is worked on the slow cadence."""
+
+PAUSES_NS: Final = (SECOND // 4, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
+"""After the first protective round, the second, and so on. An order that missed what a book displays has proved the
+book wrong, so the next one waits until a snapshot has had the time to come.
+"""
+
+LOOK_NS: Final = SECOND // 2
+"""Between looks at books that offer no way out at all (not ready, or empty), until `max_inflight_seconds` are over."""
 
 RETRY_NS: Final = 15 * SECOND
 """The slow cadence. Also long enough for just-bought shares to settle, without which a venue refuses to sell them."""
@@ -145,8 +153,13 @@ def _mend(record: Mending, turn: Turn) -> Record | None:
         return None
     if not attempt.naked:
         return _ended(record, turn)
-    if isinstance(record, PartialFillProtect) and attempt.remedies >= MAX_REMEDIES:
-        return expose(record, attempt, f"still naked after {MAX_REMEDIES} protective rounds", turn)
+    if isinstance(record, PartialFillProtect):
+        if attempt.remedies >= MAX_REMEDIES:
+            return expose(record, attempt, f"still naked after {MAX_REMEDIES} protective rounds", turn)
+        if record.timers.runs(TimerName.RETRY):
+            return None
+        if record.rested < attempt.remedies:
+            return _pause(record, PAUSES_NS[min(attempt.remedies, len(PAUSES_NS)) - 1], turn)
     if record.ladders is None:
         return _ask(record, turn)
     if len(record.ladders.seen) < len(turn.terms.market_ids):
@@ -162,6 +175,13 @@ def _ask(record: Mending, turn: Turn) -> Record | None:
             return None
         timers = turn.start(record.attempt, timers, TimerName.RETRY, RETRY_NS)
     return replace(record, timers=timers, ladders=turn.ask_ladders(record))
+
+
+def _pause(record: PartialFillProtect, delay_ns: int, turn: Turn) -> PartialFillProtect:
+    """Have the books read anew, and look at them when that has had its time."""
+    turn.do(AskSnapshots(market_ids=turn.terms.market_ids))
+    timers = turn.start(record.attempt, record.timers, TimerName.RETRY, delay_ns)
+    return replace(record, timers=timers, ladders=None)
 
 
 def _choice(ladders: Ladders, attempt: Attempt, turn: Turn) -> ProtectionChoice:
@@ -186,6 +206,10 @@ def _choice(ladders: Ladders, attempt: Attempt, turn: Turn) -> ProtectionChoice:
 
 def _apply(record: Mending, choice: ProtectionChoice, turn: Turn) -> Record:
     attempt = record.attempt
+    if isinstance(record, PartialFillProtect) and _may_wait(record, choice):
+        if not record.looks:
+            turn.write(set_rows.protection(attempt, choice, turn.wall))
+        return _pause(replace(record, looks=record.looks + 1), LOOK_NS, turn)
     turn.write(set_rows.protection(attempt, choice, turn.wall))
     if choice.remedy is not Remedy.HOLD:
         attempt = replace(attempt, remedies=attempt.remedies + 1)
@@ -197,6 +221,12 @@ def _apply(record: Mending, choice: ProtectionChoice, turn: Turn) -> Record:
     if isinstance(record, Exposed):
         return replace(record, ladders=None)
     return expose(record, attempt, choice.why, turn)
+
+
+def _may_wait(record: PartialFillProtect, choice: ProtectionChoice) -> bool:
+    """Nothing can be priced now (a feed that dropped, a venue that restarts) and the attempt still has time."""
+    nothing = choice.complete is None and choice.unwind is None and not choice.untradable
+    return nothing and record.timers.runs(TimerName.INFLIGHT)
 
 
 @leads_to(

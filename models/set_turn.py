@@ -153,8 +153,13 @@ class Turn:
         """Keep a probe coming for as long as something is not known."""
         if isinstance(record, Idle | Cooldown) or record.timers.runs(TimerName.PROBE) or not unsettled(record.attempt):
             return record
-        delay = PROBE_DELAYS_NS[min(record.rung, len(PROBE_DELAYS_NS) - 1)]
+        delay = min(PROBE_DELAYS_NS[min(record.rung, len(PROBE_DELAYS_NS) - 1)], self._until_believed(record.attempt))
         return replace(record, timers=self.start(record.attempt, record.timers, TimerName.PROBE, delay))
+
+    def _until_believed(self, attempt: Attempt) -> int:
+        """Until the next unknown order's absence can be believed: asked just then, it need not wait for a slow rung."""
+        moments = (life.visible_from for life in attempt.in_phase(Phase.UNKNOWN))
+        return min((at - self.now for at in moments if at is not None and at > self.now), default=PROBE_DELAYS_NS[-1])
 
     # -- orders ----------------------------------------------------------------------------------------------------
 

@@ -104,6 +104,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Event]], Rule]] = {
     **{(state, InflightExpired): set_rules.expire for state in RUNNING if state is not PROTECT},
     (PROTECT, InflightExpired): set_rules.give_up_speed,
     **{(state, ProbeDue): set_rules.ask_again for state in RUNNING},
+    (PROTECT, RetryDue): set_rules.pause_over,
     (EXPOSED, RetryDue): set_rules.look_again,
     # -- what follows, asked after every event
     (IDLE, Proceed): set_steps.reopen,

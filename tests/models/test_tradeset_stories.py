@@ -10,7 +10,7 @@ from models.messages import CommitFailed, CommitIntents, IncidentSeen, MergeSets
 from models.money import PriceMicros, cost_rounded_up
 from models.orders import CancelResult, FillState, Purpose, TimeInForce, VenueOrderStatus
 from models.rows import AttemptChanged, Ending, FillReported, OrderChanged
-from models.set_events import Halt
+from models.set_events import AskLadders, AskSnapshots, Halt, StartTimer
 from models.set_state import State, TimerName
 from models.set_steps import MAX_REMEDIES
 from models.sets import LegPolicy
@@ -265,6 +265,7 @@ def test_a_short_book_is_used_as_far_as_it_goes_and_the_rest_is_mended_next():
     stage.accept(-1, 4)
     assert stage.state is State.PARTIAL_FILL_PROTECT
 
+    stage.fire(TimerName.RETRY)
     stage.answer_ladders(yes_bids=levels(("0.40", 100)), no_asks=levels())
     stage.accept(-1, 6)
 
@@ -277,6 +278,8 @@ def test_an_unwind_that_is_refused_is_tried_again_and_then_exposed_and_halted():
     stage.accept(0, 10)
     stage.refuse(1)
     for _ in range(MAX_REMEDIES):
+        if stage.state is State.PARTIAL_FILL_PROTECT and stage.attempt.remedies:
+            stage.fire(TimerName.RETRY)
         stage.answer_ladders(yes_bids=levels(("0.44", 100)), no_asks=levels())
         stage.refuse(-1, "not_settled")
 
@@ -298,6 +301,7 @@ def test_an_unwind_that_fills_in_part_goes_on_for_the_exact_rest():
     assert numbers(stage) == (None, -100_000, -4_500_000)
 
     stage.accept(-1, 4)
+    stage.fire(TimerName.RETRY)
     stage.answer_ladders(yes_bids=levels(("0.42", 100)), no_asks=levels())
     assert stage.order().size == shares(6)
     assert numbers(stage) == (None, -180_000, -2_700_000)
@@ -354,7 +358,78 @@ def test_a_book_that_is_not_ready_is_unavailable_and_not_zero():
     stage.answer_ladders(not_ready=NotReady.GAP)
 
     assert numbers(stage) == (None, None, -4_500_000)
-    assert stage.state is State.EXPOSED
+    assert len(stage.intents) == 2
+
+
+def test_books_that_offer_no_way_out_are_read_anew_and_waited_for_as_long_as_the_attempt_has_time():
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.refuse(1)
+    for _ in range(3):
+        stage.answer_ladders(not_ready=NotReady.FEED_DOWN)
+        assert (stage.state, stage.halted) == (State.PARTIAL_FILL_PROTECT, False)
+        stage.fire(TimerName.RETRY)
+
+    assert len(stage.all(AskSnapshots)) == 3
+    assert len(stage.protections()) == 1
+    stage.answer_ladders(no_asks=levels(("0.50", 100)))
+    stage.accept(-1, 10)
+
+    assert exposure(stage) == (shares(10), shares(10))
+    assert not stage.halted
+
+
+def test_books_that_never_come_back_leave_it_exposed_when_its_time_is_over():
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.refuse(1)
+    stage.answer_ladders(not_ready=NotReady.FEED_DOWN)
+
+    stage.fire(TimerName.INFLIGHT)
+
+    assert (stage.state, stage.halted) == (State.EXPOSED, True)
+    stage.answer_ladders(no_asks=levels(("0.50", 100)))
+    stage.accept(-1, 10)
+    assert exposure(stage) == (shares(10), shares(10))
+
+
+def test_after_a_protective_order_that_missed_the_next_round_waits_for_books_that_were_read_anew():
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.refuse(1)
+    stage.answer_ladders(no_asks=levels(("0.45", 100)))
+    asked = len(stage.all(AskLadders))
+
+    stage.accept(-1, 0)
+
+    assert len(stage.all(AskSnapshots)) == 1
+    assert len(stage.all(AskLadders)) == asked
+    stage.fire(TimerName.RETRY)
+    assert len(stage.all(AskLadders)) == asked + 1
+    stage.answer_ladders(no_asks=levels(("0.52", 100)))
+    assert stage.order().limit_price == price("0.52")
+    stage.accept(-1, 10)
+    assert exposure(stage) == (shares(10), shares(10))
+
+
+def test_the_pauses_between_protective_rounds_grow_and_fit_into_an_attempts_time():
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.refuse(1)
+    for _ in range(MAX_REMEDIES):
+        stage.answer_ladders(no_asks=levels(("0.45", 100)))
+        stage.accept(-1, 0)
+        if stage.state is State.PARTIAL_FILL_PROTECT:
+            stage.fire(TimerName.RETRY)
+
+    pauses = [timer.delay_ns for timer in stage.all(StartTimer) if timer.name is TimerName.RETRY][: MAX_REMEDIES - 1]
+    assert pauses == sorted(set(pauses))
+    assert sum(pauses) < stage.terms.max_inflight_ns
+    assert (stage.state, stage.halted) == (State.EXPOSED, True)
 
 
 def test_a_residue_below_every_minimum_is_stranded_reported_and_no_longer_worked():
