@@ -74,6 +74,11 @@ class OrderRoutes:
         with self._lock:
             return self._orders.get(client_order_id) is not None
 
+    def knows_attempt(self, attempt_id: AttemptId) -> bool:
+        """Whether news about this attempt would find an executor."""
+        with self._lock:
+            return self._attempts.get(attempt_id) is not None
+
     def tell(self, message: object) -> None:
         if isinstance(message, OrderKnown):
             self._learn(message)

@@ -3,8 +3,8 @@ minutes, when the operator wants to resume, and before the end. While it compare
 
 Accepts  ReconcileWanted (system, operator); StreamChanged (user feeds); Flushed (ledger); StatementSeen,
          StatementFailed (account lanes); LOOK (clock)
-Sends    FlushWanted, RecordRows -> ledger;  StatementWanted, CancelOrder -> lanes;  FillSeen, OrderUpdated -> routes;
-         StreamRestored -> executors;  CashSeen -> risk;  Outcome -> whoever asked
+Sends    FlushWanted, RecordRows -> ledger;  StatementWanted, CancelOrder -> lanes;  StreamRestored -> executors;
+         FillSeen, OrderUpdated, MergeAnswered -> routes;  CashSeen -> risk;  Outcome -> whoever asked
 
 One pass: what is in flight comes to rest -> the ledger puts its rows on the disk -> every venue is read -> the two are
 compared. A difference is looked at again until it has outlived the venue's visibility horizon; only then it halts. At
@@ -34,6 +34,7 @@ from models.messages import (
     FillSeen,
     Flushed,
     FlushWanted,
+    MergeAnswered,
     OrderUpdated,
     ReconcileWanted,
     RecordRows,
@@ -45,7 +46,7 @@ from models.messages import (
 )
 from models.money import MicroUsd
 from models.orders import AttemptId
-from models.reconcile import Compared, Finding, FindingKind, Outcome, VenueSide, compare, opening_findings
+from models.reconcile import Compared, Finding, FindingKind, HeldSets, Outcome, VenueSide, compare, opening_findings
 from models.rows import FillReported
 from models.set_state import Cooldown, Exposed, Idle, Record
 
@@ -119,6 +120,8 @@ class _Pass:
     not_before: int = 0
     found: list[Finding] = field(default_factory=list)
     """Facts that were mended in this pass, for the record."""
+    booked: set[AttemptId] = field(default_factory=set)
+    """Attempts whose lost merges have been told in this pass."""
 
 
 class ReconcileActor(BotActor):
@@ -365,6 +368,10 @@ class ReconcileActor(BotActor):
             if now - this.suspect_since < patience:
                 self._again(this, RECHECK_NS if this.failures or not compared.missed else POLL_NS)
                 return
+        if compared.merged and not this.last and self._book_merges(this, compared.merged, now):
+            this.suspect_since = None
+            self._again(this, POLL_NS)
+            return
         findings = [*compared.findings, *self._left_open(this)]
         if ours.opened_at is None and not self._under_way():
             findings += opening_findings(venue)
@@ -389,6 +396,17 @@ class ReconcileActor(BotActor):
         for finding in compared.findings:
             if finding.kind in (FindingKind.MISSED, FindingKind.ORPHAN) and finding not in this.found:
                 this.found.append(finding)
+
+    def _book_merges(self, this: _Pass, merged: Sequence[HeldSets], now: BootNs) -> bool:
+        """The answers of these merges were lost: tell their executors. False where all have been told before."""
+        fresh = [one for one in merged if one.attempt_id not in this.booked]
+        for one in fresh:
+            this.booked.add(one.attempt_id)
+            this.found.append(Finding(FindingKind.MERGED, f"the sets of attempt {one.attempt_id}"))
+            if self._routes.knows_attempt(one.attempt_id):
+                cash, why = MicroUsd(one.size), "as the account shows it"
+                self._routes.tell(MergeAnswered(attempt_id=one.attempt_id, cash=cash, why=why, at=now))
+        return bool(fresh)
 
     def _left_open(self, this: _Pass) -> list[Finding]:
         """What a first pass did not see come to rest, and what nobody can work on."""

@@ -8,6 +8,7 @@
 | `drift`   | cash or a position differs, and nothing in flight explains it   | halts                                  |
 | `open`    | an attempt found at start that is still unknown or naked        | not re-armed                           |
 | `held`    | the account held something at the ledger's first look           | halts once: the operator has to say so |
+| `merged`  | sets came back as cash, but the merge's answer was lost         | told to its executor, which books it   |
 | `unread`  | the venue could not be asked                                    | openings wait                          |
 
 A difference is only believed once it has outlived the time for which the venue may hide what it has done, so nothing
@@ -22,9 +23,10 @@ from dataclasses import dataclass, field
 
 from models.clock import MS, WallNs
 from models.market import MarketId
-from models.money import MicroUsd, text
+from models.market import Outcome as MarketOutcome
+from models.money import MicroShares, MicroUsd, text
 from models.order_life import Phase
-from models.orders import ClientOrderId, Fill, OrderSeen, VenueOrderId, VenueOrderStatus
+from models.orders import AttemptId, ClientOrderId, Fill, OrderSeen, VenueOrderId, VenueOrderStatus
 from models.recovery import StoredOrder
 from models.rows import FillsDisagreeError, join_fills
 
@@ -39,16 +41,17 @@ class FindingKind(enum.StrEnum):
     DRIFT = "drift"
     OPEN = "open"
     HELD = "held"
+    MERGED = "merged"
     UNREAD = "unread"
 
     @property
     def refuses(self) -> bool:
         """Whether nothing may be resumed for as long as it is found."""
-        return self not in (FindingKind.MISSED, FindingKind.HELD)
+        return self not in (FindingKind.MISSED, FindingKind.HELD, FindingKind.MERGED)
 
     @property
     def halts(self) -> bool:
-        return self not in (FindingKind.MISSED, FindingKind.UNREAD)
+        return self not in (FindingKind.MISSED, FindingKind.UNREAD, FindingKind.MERGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,15 @@ class VenueSide:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSets:
+    """Complete sets of one market that an ended attempt still holds, as far as the ledger knows."""
+
+    attempt_id: AttemptId
+    market_id: MarketId
+    size: MicroShares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSide:
     """What the ledger says as of row `as_of`, every row told before the venue was asked included."""
 
@@ -83,6 +95,8 @@ class LedgerSide:
     positions: Mapping[Holding, int]
     orders: tuple[StoredOrder, ...]
     """Those of ours that the venue has named."""
+    held: tuple[HeldSets, ...] = ()
+    """What could have been merged, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +110,8 @@ class Compared:
     """To be told to the owners of their orders."""
     orphans: tuple[tuple[StoredOrder, OrderSeen], ...] = ()
     """To be told to their owners, and cancelled."""
+    merged: tuple[HeldSets, ...] = ()
+    """To be told to their owners, once the difference has outlived the horizon."""
 
     @property
     def equal(self) -> bool:
@@ -151,7 +167,13 @@ def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = (
         *(Finding(FindingKind.OUTSIDE, words) for words in (*strangers, *strange_orders)),
     ]
     equal: bool | None = None
-    if ledger.opened_at is not None:
+    merged: tuple[HeldSets, ...] = ()
+    if ledger.opened_at is not None and not busy:
+        merged = _lost_merges(ledger, venue)
+    if merged:
+        findings += [Finding(FindingKind.MERGED, f"{text(m.size, 0)} sets of {m.market_id}") for m in merged]
+        equal = False
+    elif ledger.opened_at is not None:
         differences = _positions(ledger.positions, venue.positions, busy)
         findings += [Finding(FindingKind.DRIFT, words) for words in differences]
         equal = None if busy and not differences else not differences
@@ -165,7 +187,40 @@ def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = (
         findings=tuple(findings),
         missed=missed,
         orphans=orphans,
+        merged=merged,
     )
+
+
+def _lost_merges(ledger: LedgerSide, venue: VenueSide) -> tuple[HeldSets, ...]:
+    """The held sets that explain every difference there is, in shares of both outcomes and in cash, to the
+    micro-dollar; none where they explain only a part.
+    """
+    if ledger.cash is None:
+        return ()
+    found: list[HeldSets] = []
+    for market_id in dict.fromkeys(market_id for market_id, _ in (*ledger.positions, *venue.positions)):
+        yes, no = (
+            ledger.positions.get((market_id, outcome.value), 0) - venue.positions.get((market_id, outcome.value), 0)
+            for outcome in MarketOutcome
+        )
+        if yes != no or yes < 0:
+            return ()
+        sets = _adding_up([held for held in ledger.held if held.market_id == market_id], yes)
+        if sets is None:
+            return ()
+        found += sets
+    return tuple(found) if sum(held.size for held in found) == venue.cash - ledger.cash else ()
+
+
+def _adding_up(held: Sequence[HeldSets], size: int) -> list[HeldSets] | None:
+    """Some of `held`, the older the likelier, that are `size` together; None where no choice is."""
+    ways: dict[int, list[HeldSets]] = {0: []}
+    for one in held:
+        for total, chosen in list(ways.items()):
+            ways.setdefault(total + one.size, [*chosen, one])
+        if size in ways:
+            break
+    return ways.get(size)
 
 
 def opening_findings(venue: VenueSide) -> tuple[Finding, ...]:

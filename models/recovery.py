@@ -35,7 +35,7 @@ from models.sets import LegPolicy
 from models.tradeset import recovered
 
 PAST_PER_SET = 8
-"""Ended attempts of a set that are read back, so that a late fill still finds its owner."""
+"""Ended attempts of a set that are read back beside those that hold something, so that late news finds its owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,8 @@ def recover(
         if live and known.mode == "live":
             attempts = {one.attempt_id: attempt_from(one, known, now) for one in live}
             again = [one.attempt_id for one in live if _open(attempts[one.attempt_id], one)]
-            kept = {*again, *(one.attempt_id for one in live[-PAST_PER_SET:])}
+            latest = [one.attempt_id for one in live[-PAST_PER_SET:]]
+            kept = {*again, *latest, *(one.attempt_id for one in live if one.open_position)}
             taken_up = [attempts[one.attempt_id] for one in live if one.attempt_id in kept]
             executors[set_id] = recovered(taken_up, known, now, wall, frozenset(again))
             unfinished += again

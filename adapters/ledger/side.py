@@ -10,11 +10,19 @@ from adapters.ledger.account import account
 from adapters.ledger.unfinished import orders_named
 from adapters.ledger.verify import newest_seq
 from models.clock import WallNs
-from models.money import MicroUsd
-from models.orders import ClientOrderId, VenueOrderId
-from models.reconcile import LedgerSide
+from models.market import MarketId
+from models.money import MicroShares, MicroUsd
+from models.orders import AttemptId, ClientOrderId, VenueOrderId
+from models.reconcile import HeldSets, LedgerSide
 
 _OPENED: Final = "SELECT at FROM events WHERE kind = 'account_opened' ORDER BY seq DESC LIMIT 1"
+_HELD: Final = """
+    SELECT a.attempt_id, a.market_id, c.filled - (
+        SELECT coalesce(sum(s.yes_size), 0) FROM settlements s WHERE s.attempt_id = a.attempt_id AND s.kind = 'merge')
+    FROM attempts a JOIN attempt_changes c
+        ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
+    WHERE a.mode = 'live' AND a.market_id IS NOT NULL AND c.open_position = 1
+    ORDER BY a.seq"""
 _AGREED: Final = """
     SELECT at FROM events WHERE kind = 'reconciled' AND json_extract(facts, '$.findings') = 0
     ORDER BY seq DESC LIMIT 1"""
@@ -34,6 +42,11 @@ def ledger_side(
             cash=None if ours.cash is None else MicroUsd(ours.cash),
             positions=ours.positions,
             orders=tuple(orders_named(connection, clients, venues)),
+            held=tuple(
+                HeldSets(attempt_id=AttemptId(attempt_id), market_id=MarketId(market_id), size=MicroShares(size))
+                for attempt_id, market_id, size in connection.execute(_HELD)
+                if size > 0
+            ),
         )
     finally:
         connection.execute("COMMIT")
