@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pykka._envelope import Envelope
 
+from actors.inbox import LaneInbox
 from actors.ledger import FLUSH_NS, LedgerActor
 from actors.simulation import SimClock, SimDispatcher
 from adapters.ledger.connection import Ledger, open_ledger, open_reader
@@ -320,3 +322,15 @@ def test_a_message_that_is_no_row_is_a_crash_and_not_a_silence(tmp_path: Path) -
 
     assert len(bench.crashes) == 1
     bench.ledger.close()
+
+
+def test_an_intent_overtakes_the_rows_nobody_waits_for_but_not_those_it_depends_on() -> None:
+    inbox = LaneInbox(100, on_full=lambda: None)
+    record = RecordRows(rows=(an_attempt(),))
+    wanted = [a_trade(), record, commit(an_intent())]
+
+    for message in (a_skip(1), a_trade(2, attempt=None, halted="x"), *wanted, a_skip(3)):
+        inbox.put(Envelope(message))
+
+    assert [inbox.get().message for _ in wanted] == wanted
+    assert len(inbox) == 3
