@@ -1,0 +1,204 @@
+"""The stream connections of a run: what `adapters.feed.FeedThread` does with a socket, done with a virtual link.
+
+Sessions are the real ones: text frames of the exchange's own dialect go in, domain events come out. Connecting, the
+deadlines, the backoff and the order of `down` before anything else follow `FeedThread`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from adapters.feed import FeedLimits, FeedSession, FeedState, backoff
+from models.clock import SECOND, seconds_ns
+
+if TYPE_CHECKING:
+    from tests.sim.world import Bot, World
+
+PING_NS = 4 * SECOND
+PONG_NS = 4 * SECOND
+"""The sessions' own heartbeat policy: a dead link is noticed at a ping's deadline."""
+
+
+class Feed:
+    """One feed of one process, through all its connections."""
+
+    def __init__(
+        self,
+        world: World,
+        bot: Bot,
+        label: str,
+        *,
+        private: bool,
+        limits: FeedLimits,
+        headers: Callable[[], Mapping[str, str]],
+        session: Callable[[int], FeedSession],
+        deliver: Callable[[Sequence[object]], None],
+        on_state: Callable[[FeedState], None],
+    ) -> None:
+        self.label = label
+        self.private = private
+        self.generation = 0
+        self.line: _Line | None = None
+        self.old: _Line | None = None
+        self._world = world
+        self._bot = bot
+        self._limits = limits
+        self._headers = headers
+        self._session = session
+        self.deliver = deliver
+        self._on_state = on_state
+        self._delays = self._fresh_delays()
+
+    @property
+    def live(self) -> bool:
+        return self.line is not None
+
+    def start(self) -> None:
+        world = self._world
+        self.generation += 1
+        self._say("connecting", "")
+        if world.faults.hit("link_refused", self.label):
+            self._later(world.latency(), lambda: self._down("refused", 0))
+        elif world.faults.hit("handshake_stall", self.label):
+            self._later(seconds_ns(self._limits.handshake_s), lambda: self._down("no answer to the handshake", 0))
+        else:
+            world.after(2 * world.latency(), self._handshake)
+
+    def cut(self, reason: str) -> None:
+        """The link breaks: RST, EOF, a close."""
+        line = self.line
+        if line is not None:
+            self._world.venue.leave(line.connection)
+            self._world.after(self._world.latency(), lambda: self._bot.hear(lambda: line.dead(reason)))
+
+    def go_silent(self, *, mid_frame: bool) -> None:
+        """The link delivers nothing any more and nobody says so."""
+        line = self.line
+        if line is not None:
+            line.mute(mid_frame=mid_frame)
+
+    # -- inside
+
+    def _handshake(self) -> None:
+        """At the venue."""
+        world = self._world
+        if self._bot.over:
+            return
+        line = _Line(world, self._bot, self, self.generation)
+        connection = world.venue.open_stream(line, self._headers(), private=self.private, now=world.now)
+        if connection is None:
+            self._later(world.latency(), lambda: self._down("the venue refused the handshake", 0))
+            return
+        line.connection = connection
+        world.after(world.latency(), lambda: self._bot.hear(lambda: self._up(line)))
+
+    def _up(self, line: _Line) -> None:
+        if line.gone is not None:
+            self._down(line.gone, 0)
+            return
+        line.session = self._session(self.generation)
+        line.since = self._bot.clock.boot_ns()
+        self.old, self.line = self.line or self.old, line
+        for text in line.session.opening():
+            line.send(text)
+        self._say("live", "")
+        waiting, line.early = line.early, []
+        for data in waiting:
+            line.text(data)
+
+    def down(self, line: _Line, reason: str) -> None:
+        if self.line is line:
+            self.line, self.old = None, line
+            self._world.venue.leave(line.connection)
+            self._down(reason, self._bot.clock.boot_ns() - line.since)
+
+    def _down(self, reason: str, lived_ns: int) -> None:
+        self._say("down", reason)
+        if lived_ns >= seconds_ns(self._limits.healthy_s):
+            self._delays = self._fresh_delays()
+        self._bot.clock.call_after(seconds_ns(next(self._delays)), self.start)
+
+    def _fresh_delays(self) -> Any:
+        return backoff(self._limits.backoff_initial_s, self._limits.backoff_max_s, self._world.rng)
+
+    def _say(self, kind: Any, reason: str) -> None:
+        self._on_state(FeedState(kind, self.generation, reason, self._bot.clock.boot_ns()))
+
+    def _later(self, delay_ns: int, call: Callable[[], None]) -> None:
+        self._bot.clock.call_after(delay_ns, call)
+
+
+class _Line:
+    """One connection: frames in their order, until it is cut or falls silent."""
+
+    def __init__(self, world: World, bot: Bot, feed: Feed, generation: int) -> None:
+        self.connection = 0
+        self.session: Any = None
+        self.since = 0
+        self.gone: str | None = None
+        """It ended before the handshake's answer came in."""
+        self.early: list[bytes] = []
+        """Frames that came in before the handshake's own answer was handled."""
+        self._world = world
+        self._bot = bot
+        self._feed = feed
+        self._generation = generation
+        self._last_due = 0
+        self._muted = False
+
+    # -- the venue's side
+
+    def frame(self, data: bytes) -> None:
+        if self._muted:
+            return
+        world = self._world
+        due = self._last_due = max(self._last_due, world.now + world.latency())
+        world.at(due, lambda: self._bot.hear(lambda: self.text(data)))
+
+    def closed(self, code: int) -> None:
+        due = max(self._last_due, self._world.now + self._world.latency())
+        self._world.at(due, lambda: self._bot.hear(lambda: self.dead(f"closed: {code}")))
+
+    def frozen(self, part: bytes) -> None:
+        self.mute(mid_frame=bool(part))
+
+    # -- the bot's side
+
+    def text(self, data: bytes) -> None:
+        feed, world = self._feed, self._world
+        if self.session is None:
+            self.early.append(data)
+            return
+        if feed.line is not self and not world.faults.hit("old_frames", feed.label):
+            return
+        if world.faults.hit("frame_broken", feed.label):
+            data = world.broken(data)
+        events = self.session.on_text(data, self._bot.clock.boot_ns())
+        if events:
+            feed.deliver(events)
+        for text in self.session.outgoing():
+            self.send(text)
+
+    def send(self, text: str) -> None:
+        world, connection = self._world, self.connection
+        if not self._muted and self._feed.line is self:
+            world.after(world.latency(), lambda: world.venue.hear(connection, text, world.now))
+
+    def mute(self, *, mid_frame: bool) -> None:
+        """From now on nothing comes. Noticed by the deadline of the frame, or of the next ping."""
+        if self._muted:
+            return
+        self._muted = True
+        if mid_frame:
+            wait_ns = seconds_ns(self._feed._limits.message_s)
+        else:
+            alive_ns = self._bot.clock.boot_ns() - self.since
+            wait_ns = PING_NS - alive_ns % PING_NS + PONG_NS
+        self._bot.clock.call_after(wait_ns, lambda: self.dead("no answer to a ping"))
+
+    def dead(self, reason: str) -> None:
+        if self.session is None:
+            self.gone = reason
+        else:
+            self._feed.down(self, reason)

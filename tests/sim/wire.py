@@ -1,0 +1,200 @@
+"""HTTP between bot and venue in virtual time: the face of `GatedSession` and of `HttpReader`, and all that can go wrong
+on the way.
+
+`Http.send` is the one place where the bytes of a request leave the process: the checks of the last gate stand there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
+from adapters.simulated import web
+from adapters.simulated.desk import Manner
+from adapters.venue import VenueReadError, VenueReadRefusedError
+from models.clock import SECOND, Timer
+from tests.sim.invariants import orders_in
+from tests.sim.rerun import Arrived, Stage
+from tests.sim.venue import BASE
+
+if TYPE_CHECKING:
+    from tests.sim.world import Bot, World
+
+TOTAL_NS = 5 * SECOND
+REPEATABLE = frozenset({408, 425, 429})
+HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One request on its way."""
+
+    arrived: Arrived | None = None
+    over: bool = False
+    deadline: Timer | None = None
+
+
+class Http:
+    """One process's way to the venue. `send` from jobs only."""
+
+    def __init__(self, world: World, bot: Bot) -> None:
+        self._world = world
+        self._bot = bot
+        self._stage: Stage = bot.stage
+
+    # -- jobs' side
+
+    def call(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, gate: Any, total_ns: int = TOTAL_NS
+    ) -> HttpAnswer:
+        """Raises what `GatedSession.call` raises."""
+        stage = self._stage
+        if not stage.once(lambda: self._connects(method)):
+            raise NotSentError("not sent: ConnectionError")
+        request = web.Request(method, target, headers, body)
+        with gate() if gate is not None else nullcontext(enter_result=True) as may_go:
+            if not may_go:
+                raise GateClosedError("the gate is closed")
+            ticket = stage.once(lambda: self._send(request, total_ns))
+
+        def expect(arrived: Arrived) -> None:
+            ticket.arrived = arrived
+
+        answer: HttpAnswer = stage.wait(expect)
+        return answer
+
+    # -- on the way
+
+    def _connects(self, method: str) -> bool:
+        return not self._world.faults.hit("connect_refused", method)
+
+    def _send(self, request: web.Request, total_ns: int) -> _Ticket:
+        """The bytes leave."""
+        world, ticket = self._world, _Ticket()
+        world.port("send")
+        world.judge.leaving(self._bot, request)
+        world.trace.data(request.target.encode() + request.body)
+        late = AnswerLostError("no complete answer in time")
+        ticket.deadline = self._bot.clock.call_after(total_ns, lambda: self._finish(ticket, late))
+        hit = world.faults.hit
+        orders = request.method == "POST"
+        if hit("request_lost", request.method):
+            world.port("sent")
+            return ticket
+        delay = world.latency()
+        if orders and hit("request_late", request.method):
+            delay += int(world.rng.uniform(0.5, 4.0) * SECOND)
+        world.travel(request, 1)
+        if orders_in(request) and hit("request_twice", request.method):
+            first = world.rng.random() < 0.5
+            world.after(delay, lambda: self._arrive(request, ticket if first else _Ticket(over=True)))
+            world.after(delay + world.latency(), lambda: self._arrive_again(request, ticket))
+        else:
+            world.after(delay, lambda: self._arrive(request, ticket))
+        world.port("sent")
+        return ticket
+
+    def _arrive_again(self, request: web.Request, ticket: _Ticket) -> None:
+        """A copy that the network made. What was refused before is not tried once more by a network."""
+        world = self._world
+        if all(world.venue.order(i) is not None for i in orders_in(request)):
+            world.travel(request, 1)
+            self._arrive(request, ticket)
+
+    def _arrive(self, request: web.Request, ticket: _Ticket) -> None:
+        world = self._world
+        world.travel(request, -1)
+        hit = world.faults.hit
+        if hit("proxy_says_no", request.method):
+            status, body = world.rng.choice([(429, b""), (425, b"engine restarting"), (503, HTML), (302, b"")])
+            self._reply(ticket, HttpAnswer(status, {}, body), 0)
+            return
+        with world.about(request):
+            answer = world.venue.answer(request, world.now)
+        lost = AnswerLostError("no usable answer: ConnectionError")
+        if hit("reply_lost", request.method):
+            self._reply(ticket, lost, 0)
+            return
+        if hit("reply_never", request.method):
+            return
+        delay = answer.delay
+        if hit("reply_late", request.method):
+            delay += int(world.rng.uniform(0.8, 5.0) * SECOND)
+        match answer.manner:
+            case Manner.HANG | Manner.RESET:
+                self._reply(ticket, lost, delay)
+                return
+            case Manner.ERROR:
+                answer = replace(answer, status=500, body=b"")
+            case Manner.HTML:
+                answer = replace(answer, status=502, body=HTML)
+            case Manner.TRUNCATED:
+                answer = replace(answer, body=answer.body[: len(answer.body) // 2])
+            case Manner.ANSWER:
+                pass
+        body = answer.body
+        if hit("reply_broken", request.method):
+            body = world.broken(body)
+        self._reply(ticket, HttpAnswer(answer.status, {}, body), delay)
+
+    def _reply(self, ticket: _Ticket, outcome: object, delay: int) -> None:
+        world = self._world
+        world.after(delay + world.latency(), lambda: self._bot.hear(lambda: self._finish(ticket, outcome)))
+
+    def _finish(self, ticket: _Ticket, outcome: object) -> None:
+        if not ticket.over and ticket.arrived is not None:
+            self._world.port("answer")
+            ticket.over = True
+            if ticket.deadline is not None:
+                ticket.deadline.cancel()
+            ticket.arrived(outcome)
+
+
+class Session:
+    """`adapters.http_calls.GatedSession`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        gate: Any = None,
+        on_sent: Any = None,
+        total_s: float | None = None,
+    ) -> HttpAnswer:
+        assert url.startswith(BASE)
+        return self._http.call(method, url[len(BASE) :], dict(headers or {}), body, gate)
+
+    def close(self) -> None:
+        pass
+
+
+class Reader:
+    """`adapters.http.HttpReader`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get(self, url: str, params: Sequence[tuple[str, str]] = ()) -> bytes:
+        target = url[len(BASE) :] + (f"?{urlencode(params)}" if params else "")
+        try:
+            answer = self._http.call("GET", target, {}, b"", None)
+        except (NotSentError, AnswerLostError) as error:
+            raise VenueReadError(str(error)) from None
+        if 200 <= answer.status < 300:
+            return answer.body
+        if answer.status >= 500 or answer.status in REPEATABLE:
+            raise VenueReadError(f"HTTP {answer.status}")
+        raise VenueReadRefusedError(f"HTTP {answer.status}")
+
+    def close(self) -> None:
+        pass
