@@ -8,6 +8,7 @@ registry line.
 | `subscribe_markets`        | MarketData | no       | feed thread          | none    |
 | `get_snapshot_rest`        | MarketData | yes      | read lane            | REST    |
 | `venue_time_ms`            | MarketData | yes      | feed thread, doctor  | REST    |
+| `get_ready`                | Orders     | yes      | start-up             | REST    |
 | `place_order(s)`           | Orders     | yes      | order lane           | REST    |
 | `cancel_order`             | Orders     | yes      | protective lane      | REST    |
 | `get_order_status`         | Orders     | yes      | read lane            | REST    |
@@ -137,6 +138,12 @@ class Orders(Protocol):
 
     name: VenueName
     capabilities: Capabilities
+
+    def get_ready(self, markets: Sequence[Market]) -> None:
+        """Read, once at start, what orders in these markets need, so that no order waits for it. Raises
+        `VenueReadError` or `VenueReadRefusedError`.
+        """
+        ...
 
     def prepare(self, intent: OrderIntent) -> object:
         """Sign ahead of the commit where the venue signs orders; the result is handed back to `place_order`."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from adapters.venue import Capabilities, GateEntry, Position
-from models.market import BookModel, MarketId, VenueName
+from models.market import BookModel, Market, MarketId, VenueName
 from models.money import MicroShares, MicroUsd
 from models.orders import (
     Accepted,
@@ -57,6 +57,9 @@ class FakeOrders:
         self.on_merge: Callable[[MicroShares], MicroUsd] = MicroUsd
         self.executions: list[Fill] = []
         self.resting: list[OrderSeen] = []
+
+    def get_ready(self, markets: Sequence[Market]) -> None:
+        pass
 
     def prepare(self, intent: OrderIntent) -> object:
         return intent.client_order_id

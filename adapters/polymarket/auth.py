@@ -38,11 +38,13 @@ class ApiKey:
     key: str = field(repr=False)
     secret: bytes = field(repr=False)
     passphrase: str = field(repr=False)
+    secret_text: str = field(repr=False)
+    """As the venue wrote it, for the one message that carries it (the user stream's first)."""
 
 
 def api_key(key: str, secret: str, passphrase: str) -> ApiKey:
     """Raises `SecretFormatError`."""
-    return ApiKey(key, decoded_secret(secret), passphrase)
+    return ApiKey(key, decoded_secret(secret), passphrase, secret)
 
 
 def decoded_secret(secret: str) -> bytes:

@@ -20,7 +20,7 @@ from adapters.simulated.values import UNREADABLE, fill_of, order_seen_of
 from adapters.venue import Endpoint, GateEntry, MissingKeysError, Position, VenueReadError, VenueReadRefusedError
 from models.clock import MS, Clock
 from models.config_machine import VenueOptions
-from models.market import MarketId, Outcome
+from models.market import Market, MarketId, Outcome
 from models.money import MicroShares, MicroUsd, MoneyError, parse_micros, parse_shares, text
 from models.orders import (
     CancelAnswer,
@@ -64,6 +64,9 @@ class SimulatedOrders:
         return f"SimulatedOrders({self._rest_url})"
 
     # -- orders
+
+    def get_ready(self, markets: Sequence[Market]) -> None:
+        """An order names its market as the catalog does, so there is nothing to read."""
 
     def prepare(self, intent: OrderIntent) -> object:
         """The order as it will be sent. The exchange signs requests, not orders, so this costs nothing later."""

@@ -1,0 +1,152 @@
+"""Signed calls of one account: one keep-alive connection per thread, every body signed as the bytes that are sent.
+
+Questions raise `VenueReadError` (ask again later) or `VenueReadRefusedError` (a definite no); calls that may change
+something hand back the answer, or say whether a byte has left (`adapters.http_calls`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSentError
+from adapters.polymarket.account import Account
+from adapters.polymarket.answers import RATE_HEADER, read
+from adapters.polymarket.order_wire import (
+    FIRST_CURSOR,
+    LAST_CURSOR,
+    Balance,
+    ClosedOnly,
+    Geoblock,
+    OrderPage,
+    OrderRow,
+    TradePage,
+    TradeRow,
+)
+from adapters.rate import RateBudget
+from adapters.venue import GateEntry, VenueReadError
+from models.clock import SECOND, Clock
+
+PAGES_MAX: Final = 200
+
+_NOTHING: Final = (b"", b"null", b'""', b"{}")
+_ORDER: Final = msgspec.json.Decoder(OrderRow)
+_ORDERS: Final = msgspec.json.Decoder(OrderPage)
+_TRADES: Final = msgspec.json.Decoder(TradePage)
+_BALANCE: Final = msgspec.json.Decoder(Balance)
+_CLOSED_ONLY: Final = msgspec.json.Decoder(ClosedOnly)
+_GEOBLOCK: Final = msgspec.json.Decoder(Geoblock)
+
+T = TypeVar("T")
+Params = Sequence[tuple[str, str]]
+
+
+class PrivateRest:
+    """Any thread."""
+
+    def __init__(self, account: Account, clob_url: str, geoblock_url: str, clock: Clock, *, total_s: float) -> None:
+        self._account = account
+        self._clob = clob_url.rstrip("/")
+        self._geoblock = geoblock_url
+        self._clock = clock
+        self._total_s = total_s
+        self._sessions = threading.local()
+
+    def call(self, method: str, path: str, body: bytes = b"", gate: GateEntry | None = None) -> HttpAnswer:
+        """Raises `NotSentError` or `AnswerLostError`. `path` may end in a query, which is not signed."""
+        signed = path.partition("?")[0]
+        headers = self._account.headers(self._clock.wall_ns() // SECOND, method, signed, body)
+        if body:
+            headers["Content-Type"] = "application/json"
+        return self._session().call(method, self._clob + path, headers=headers, body=body, gate=gate)
+
+    def ask(self, path: str, decoder: msgspec.json.Decoder[T], params: Params = ()) -> T:
+        query = f"?{urlencode(list(params))}" if params else ""
+        try:
+            return read(self.call("GET", path + query), decoder)
+        except (NotSentError, AnswerLostError) as error:
+            raise VenueReadError(f"{path}: {error}") from None
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        session: GatedSession | None = getattr(self._sessions, "own", None)
+        if session is not None:
+            session.close()
+
+    # -- questions
+
+    def order(self, order_id: str) -> OrderRow | None:
+        """None for an order that has ended, as for one that never was."""
+        path = f"/data/order/{order_id}"
+        try:
+            answer = self.call("GET", path)
+        except (NotSentError, AnswerLostError) as error:
+            raise VenueReadError(f"/data/order: {error}") from None
+        if answer.status == 404 or (answer.status == 200 and answer.body.strip() in _NOTHING):
+            return None
+        return read(answer, _ORDER)
+
+    def open_orders(self) -> Iterator[OrderRow]:
+        for page in self._pages("/data/orders", _ORDERS, ()):
+            yield from page.data
+
+    def trades(self, since_s: int, market: str | None = None) -> Iterator[TradeRow]:
+        """Newest or oldest first, as the venue likes it."""
+        params = [("after", str(max(0, since_s)))]
+        if market is not None:
+            params.append(("market", market))
+        for page in self._pages("/data/trades", _TRADES, params):
+            yield from page.data
+
+    def balance(self, asset_type: str, token: str | None = None) -> Balance:
+        params = [("asset_type", asset_type), ("signature_type", str(self._account.signature_type))]
+        if token is not None:
+            params.append(("token_id", token))
+        return self.ask("/balance-allowance", _BALANCE, params)
+
+    def closed_only(self) -> bool:
+        return self.ask("/auth/ban-status/closed-only", _CLOSED_ONLY).closed_only
+
+    def geoblock(self) -> Geoblock:
+        """Public: it is about the place, so nothing is signed."""
+        try:
+            return read(self._session().call("GET", self._geoblock), _GEOBLOCK)
+        except (NotSentError, AnswerLostError) as error:
+            raise VenueReadError(f"geoblock: {error}") from None
+
+    # -- inside
+
+    def _pages(self, path: str, decoder: msgspec.json.Decoder[T], params: Params) -> Iterator[T]:
+        cursor = FIRST_CURSOR
+        for _ in range(PAGES_MAX):
+            page = self.ask(path, decoder, [*params, ("next_cursor", cursor)])
+            yield page
+            cursor = getattr(page, "next_cursor", "")
+            if cursor in ("", LAST_CURSOR):
+                return
+        raise VenueReadError(f"{path}: more than {PAGES_MAX} pages")
+
+    def _session(self) -> GatedSession:
+        session: GatedSession | None = getattr(self._sessions, "own", None)
+        if session is None:
+            session = self._sessions.own = GatedSession(total_s=self._total_s)
+        return session
+
+
+def pause_ns(answer: HttpAnswer) -> int:
+    """For how long the venue wants to hear nothing; 0 where it does not say so."""
+    if answer.status not in (425, 429):
+        return 0
+    header = answer.headers.get("Retry-After", "")
+    if header.isascii() and header.isdigit() and len(header) <= 4:
+        return min(60, max(1, int(header))) * SECOND
+    return SECOND if answer.status == 425 or RATE_HEADER in answer.headers else 0
+
+
+def pause(budget: RateBudget, answer: HttpAnswer) -> None:
+    if wait_ns := pause_ns(answer):
+        budget.pause(wait_ns)
