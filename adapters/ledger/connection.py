@@ -141,9 +141,10 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
     try:
         if mark is None:
             write_new_mark(mark_file, head)
-        if not path.exists():
-            path.touch(mode=0o600)
-        migrate(path, found)
+        if found:
+            migrate(path, found)
+        else:
+            _begin(path)
         remember_verified(path, head)
         connection = _writable(path)
         reserve = Reserve(path)
@@ -153,6 +154,16 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
         return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock, beside=durable)
     except (OSError, sqlite3.Error) as error:
         raise LedgerBrokenError(f"{path} cannot be opened for writing: {error}") from error
+
+
+def _begin(path: Path) -> None:
+    """Put an empty ledger in place, all or nothing: a kill half-way leaves no half-made one behind."""
+    fresh = path.with_name(path.name + ".new")
+    for leftover in (fresh, fresh.with_name(fresh.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    migrate(fresh, 0)
+    fresh.replace(path)
 
 
 def open_reader(path: Path, *, upgrade: bool = False) -> sqlite3.Connection:

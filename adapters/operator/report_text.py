@@ -12,6 +12,7 @@ from adapters.operator.amounts import UNKNOWN, bar, duration, number, plural, si
 from models.clock import SECOND
 from models.hostile import clean
 from models.money import text
+from models.protection import Remedy
 from models.report_figures import Report
 
 BUCKETS_MAX: Final = 16
@@ -105,11 +106,14 @@ def _summary(report: Report) -> Iterable[str]:
         (
             f"disconnects {report.facts.event_counts.get('disconnected', 0)} ({report.down_ns / SECOND:.1f} s down)",
             f"gaps {report.facts.event_counts.get('gap', 0)}   resyncs {report.facts.event_counts.get('resync', 0)}",
-            _read(report.facts.event_counts),
             f"order rejects {report.facts.order_rejects}",
         ),
     )
+    yield _read(report.facts.event_counts)
     if report.facts.mode == "live":
+        facts = report.facts
+        ways = "   ".join(f"{remedy.value} {facts.protections.get(remedy.value, 0)}" for remedy in Remedy)
+        yield f"half-filled sets   {ways}   orders in doubt {facts.orders_unknown}, resolved {facts.orders_resolved}"
         yield f"locked in held sets {signed(sets.locked)} on {usd(sets.locked_capital)} of capital, apart from net PnL"
 
 
@@ -132,7 +136,7 @@ def _histogram(report: Report, width: int) -> Iterable[str]:
     total = sum(count for _, _, count in buckets)
     most = max(count for _, _, count in buckets)
     cells = max(10, min(60, width - 46))
-    yield f"sum_cost{'':12}{'':{cells}}  {'n':>10} share   cum"
+    yield f"{'sum_cost per $1 of payout':<{cells + 12}} {'n':>12}  share    cum"
     cumulated = 0
     line = report.facts.trade_line
     for low, high, count in buckets:
@@ -232,7 +236,7 @@ def _joined(buckets: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int
 def _columns(*rows: Sequence[str]) -> Iterable[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     for row in rows:
-        yield f"{row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {'   '.join(row[2:])}".rstrip()
+        yield f"{row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {row[2]}".rstrip()
 
 
 def _percent(part: int, total: int) -> str:

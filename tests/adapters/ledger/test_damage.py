@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.ledger.chain import Head
+from adapters.ledger.chain import GENESIS, Head
 from adapters.ledger.connection import Ledger, open_ledger, open_reader
 from adapters.ledger.errors import (
     ChainBrokenError,
@@ -171,6 +171,23 @@ def test_a_crashed_writer_loses_nothing_and_the_next_one_takes_over(tmp_path: Pa
 
     assert again.writer.head == killed.writer.head
     again.close()
+
+
+def test_a_first_start_that_was_killed_is_a_first_start_again(tmp_path: Path) -> None:
+    path = ledger_path(tmp_path)
+    write_new_mark(mark_path(path), GENESIS)
+    path.touch()
+    path.with_name("ledger.sqlite.new").write_bytes(b"half a ledger")
+    path.with_name("ledger.sqlite.new-journal").write_bytes(b"and its journal")
+
+    filled(path).close()
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "ledger.sqlite",
+        "ledger.sqlite.mark",
+        "ledger.sqlite.reserve",
+        "ledger.sqlite.verified",
+    ]
 
 
 def test_a_lost_mark_is_not_taken_for_a_new_ledger(closed: Path) -> None:
