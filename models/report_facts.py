@@ -138,6 +138,12 @@ class Gathered:
     order_rejects: int
     order_latencies_ms: Sequence[int]
     """First byte to answer, of every order that has both."""
+    orders_unknown: int
+    """Orders whose outcome nobody could say at some time."""
+    orders_resolved: int
+    """Of those, the ones that have ended since."""
+    protections: Mapping[str, int]
+    """Half-filled attempts by the last remedy that was chosen for them: complete, unwind, hold."""
     event_counts: Mapping[str, int]
     outages: Sequence[Outage]
     incidents: Sequence[EventFacts]

@@ -25,7 +25,7 @@ from models.messages import (
     StreamRestored,
 )
 from models.money import MicroShares, MicroUsd, PriceMicros
-from models.order_life import Phase, committed, doubted, fold
+from models.order_life import Phase, committed, fold
 from models.orders import OrderSeen, Refused
 from models.set_events import CooldownEnded, InflightExpired, OrderFactSeen, OrderTimedOut, ProbeDue, RetryDue
 from models.set_state import (
@@ -45,7 +45,7 @@ from models.set_state import (
     UnderWay,
     WaitingFills,
 )
-from models.set_turn import Turn, changed_orders, expose, facts_of, leads_to, owner_of, shares
+from models.set_turn import Turn, expose, facts_of, leads_to, owner_of, shares
 
 Running = SignalDetected | PlacingOrders | WaitingFills | InDoubt | PartialFillProtect | Exposed | Success | Failed
 R = TypeVar("R", bound=Record)
@@ -260,15 +260,14 @@ def ignore(record: R, _event: object, _turn: Turn) -> R:
 @leads_to({})
 def doubt_or_cancel(record: U, _event: OrderTimedOut, turn: Turn) -> U:
     """What has not been answered is in doubt from now on (never rejected); what is live is cancelled."""
-    attempt = changed_orders(record.attempt, doubted, Phase.INTENDED, Phase.SENT)
+    attempt = turn.doubt(record.attempt)
     return replace(record, attempt=turn.cancel_live(attempt), timers=record.timers.without(TimerName.ORDER))
 
 
 @leads_to({})
 def expire(record: U, _event: InflightExpired, turn: Turn) -> U:
     """The attempt has had its time: nothing opens any more, what is live is cancelled, an exposure halts everything."""
-    attempt = changed_orders(record.attempt, doubted, Phase.INTENDED, Phase.SENT)
-    attempt = replace(turn.cancel_live(attempt), expired=True)
+    attempt = replace(turn.cancel_live(turn.doubt(record.attempt)), expired=True)
     exposed = attempt.worst_surplus()
     if exposed and not attempt.stranded:
         turn.incident("inflight", f"up to {shares(exposed)} naked after max_inflight_seconds")

@@ -28,7 +28,7 @@ from models.messages import (
     SubmitAnswered,
 )
 from models.money import MICRO, MicroShares, MicroUsd, divide_down, text
-from models.order_life import OrderFact, OrderLife, Phase, fold, stamped
+from models.order_life import OrderFact, OrderLife, Phase, doubted, fold, stamped
 from models.orders import ClientOrderId, Fill, OrderSeen, OutcomeUnknown, Refused
 from models.rows import FillReported, Row
 from models.set_events import Action, AskLadders, Halt, OrderFactSeen, StartTimer
@@ -171,6 +171,14 @@ class Turn:
         self.do(CommitIntents(attempt_id=attempt.attempt_id, intents=intents, together=together))
         started = self.start(attempt, timers, TimerName.ORDER, self.terms.order_timeout_ns)
         return attempt.with_orders(orders), started
+
+    def doubt(self, attempt: Attempt) -> Attempt:
+        """Whatever has not been answered by now is in doubt, which is news for the ledger."""
+        changed = changed_orders(attempt, doubted, Phase.INTENDED, Phase.SENT)
+        for before, after in zip(attempt.orders, changed.orders, strict=True):
+            if after is not before:
+                self.write(set_rows.order_changed(after, self.wall))
+        return changed
 
     def cancel_live(self, attempt: Attempt) -> Attempt:
         """Ask for the end of everything that may still fill. A cancel is a request: it is repeated until answered."""

@@ -65,6 +65,7 @@ def gather(connection: sqlite3.Connection, name: str, asked: Asked) -> Gathered:
     mine = [run for run in runs if run.mode == mode]
     sign = last_sign(connection)
     effective = _effective(connection)
+    unknown, resolved = _unknown_orders(connection, asked, mode)
     return Gathered(
         ledger=name,
         mode=mode,
@@ -82,6 +83,9 @@ def gather(connection: sqlite3.Connection, name: str, asked: Asked) -> Gathered:
         updates=_updates(connection, asked),
         order_rejects=_order_rejects(connection, asked, mode),
         order_latencies_ms=_latencies(connection, asked, mode),
+        orders_unknown=unknown,
+        orders_resolved=resolved,
+        protections=_protections(connection, asked, mode),
         event_counts=_event_counts(connection, asked),
         outages=outages(connection, *asked.bounds),
         incidents=_incidents(connection, asked),
@@ -170,6 +174,30 @@ def _order_rejects(connection: sqlite3.Connection, asked: Asked, mode: str) -> i
     where, parameters = _where("o.intent_at", asked, "o.set_id", "a.mode = ?", "o.status = 'refused'", "o.by_venue")
     query = f"SELECT count(*) FROM orders o JOIN attempts a ON a.attempt_id = o.attempt_id {where}"  # noqa: S608
     return int(connection.execute(query, (mode, *parameters)).fetchone()[0])
+
+
+def _unknown_orders(connection: sqlite3.Connection, asked: Asked, mode: str) -> tuple[int, int]:
+    """Orders that were in doubt at some time, and those of them that have ended since."""
+    where, parameters = _where("o.intent_at", asked, "o.set_id", "a.mode = ?")
+    query = f"""
+        SELECT count(*), coalesce(sum(o.status IN ('ended', 'refused')), 0)
+        FROM (SELECT DISTINCT client_order_id FROM order_changes WHERE phase = 'unknown') u
+            JOIN orders o ON o.client_order_id = u.client_order_id
+            JOIN attempts a ON a.attempt_id = o.attempt_id {where}
+    """  # noqa: S608
+    unknown, resolved = connection.execute(query, (mode, *parameters)).fetchone()
+    return int(unknown), int(resolved)
+
+
+def _protections(connection: sqlite3.Connection, asked: Asked, mode: str) -> dict[str, int]:
+    where, parameters = _where("e.at", asked, "e.set_id", "e.kind = 'protection'", "a.mode = ?")
+    query = f"""
+        SELECT remedy, count(*) FROM (
+            SELECT json_extract(e.facts, '$.remedy') AS remedy, max(e.seq)
+            FROM events e JOIN attempts a ON a.attempt_id = e.attempt_id {where} GROUP BY e.attempt_id)
+        GROUP BY remedy
+    """  # noqa: S608
+    return {str(remedy): int(count) for remedy, count in connection.execute(query, (mode, *parameters))}
 
 
 def _latencies(connection: sqlite3.Connection, asked: Asked, mode: str) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from models.clock import SECOND
 from models.events import READ_FACTS
 from models.money import text
+from models.protection import Remedy
 from models.report import MODELS
 from models.report_figures import PaperLine, Report
 
@@ -78,7 +79,13 @@ def document_of(report: Report) -> dict[str, Any]:
             "updates": facts.updates,
             **{name: facts.event_counts.get(name, 0) for name in READ_FACTS},
         },
-        "orders": {"rejected": facts.order_rejects, "answered": len(facts.order_latencies_ms)},
+        "orders": {
+            "rejected": facts.order_rejects,
+            "answered": len(facts.order_latencies_ms),
+            "unknown": facts.orders_unknown,
+            "unknown_resolved": facts.orders_resolved,
+        },
+        "protections": {remedy.value: facts.protections.get(remedy.value, 0) for remedy in Remedy},
         "incidents": [
             {
                 "at": iso(event.at),

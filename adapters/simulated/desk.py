@@ -27,8 +27,8 @@ from adapters.simulated.orders import (
 )
 from adapters.simulated.settlement import split
 from models.clock import SECOND
-from models.market import Action, MarketId, Outcome
-from models.money import MICRO, MicroShares
+from models.market import Action, Market, MarketId, Outcome
+from models.money import MICRO, MicroShares, PriceMicros
 from models.orders import TimeInForce
 
 HOUSE: Final = "house"
@@ -128,7 +128,10 @@ class OrderDesk:
         if there == 0:
             return
         keep = 0
-        if not pull(LeverName.THIEF):
+        if thief := pull(LeverName.THIEF):
+            request = _run_away(request, listing.market, thief.through)
+            there = self._exchange.takeable(listing, request)
+        else:
             lever = pull(LeverName.PARTIAL)
             if lever is None:
                 return
@@ -196,6 +199,16 @@ _AFTER_ACCEPT: Final = {
     LeverName.HTML_BODY: Manner.HTML,
     LeverName.FILL_BEFORE_ACK: Manner.ANSWER,
 }
+
+
+def _run_away(request: OrderRequest, market: Market, ticks: int) -> OrderRequest:
+    """The same order with a limit that reaches some ticks further."""
+    step = ticks * market.tick_at(request.price)
+    if request.action is Action.BUY:
+        further = market.price_rounded_down(PriceMicros(min(request.price + step, MICRO - 1)))
+    else:
+        further = market.price_rounded_up(PriceMicros(max(request.price - step, 1)))
+    return request if further is None else replace(request, price=further)
 
 
 def _error(client_order_id: str, code: str, text: str) -> wire.OrderAnswer:

@@ -124,6 +124,8 @@ class Lever(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"du
     """WebSocket close code."""
     fraction: Probability = 0.5
     """How much of what the order could take is gone before it arrives (`partial`)."""
+    through: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    """Ticks beyond the order's limit that a `thief` takes as well: the price runs away."""
     post_only: str = "2s"
     """How long only resting orders are accepted after a restart."""
     yes_pays: str = "1.00"

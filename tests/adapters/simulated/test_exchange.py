@@ -332,6 +332,18 @@ def test_a_thief_takes_all_and_a_partial_takes_a_part_before_the_order_arrives()
     assert fresh.engine.audit() == exchange.engine.audit() == []
 
 
+def test_a_thief_may_take_more_than_was_in_reach_so_that_the_price_runs_away() -> None:
+    exchange = an_exchange({"lever": "thief", "through": 3}, rate=0)
+    exchange.advance(START)
+    asks = exchange.snapshot(MARKET).yes.asks
+    at_best = a_request(YES, BUY, int(asks[0][0].removeprefix("0.")), 5, IOC, client_order_id="a")
+
+    assert exchange.submit("bob", at_best, exchange.now).answer.filled == "0"
+
+    assert exchange.snapshot(MARKET).yes.asks[0] == asks[4], "the best level and three further ones are gone"
+    assert exchange.engine.audit() == []
+
+
 def test_a_second_leg_is_known_by_what_was_bought_just_before() -> None:
     exchange = an_exchange({"lever": "refuse", "leg": "second", "chance": 1.0}, rate=0)
     exchange.advance(START)
