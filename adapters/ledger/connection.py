@@ -161,6 +161,10 @@ def _begin(path: Path) -> None:
     fresh = path.with_name(path.name + ".new")
     for leftover in (fresh, fresh.with_name(fresh.name + "-journal")):
         leftover.unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):  # of a ledger that was taken away: SQLite would replay it onto the new one
+        stray = path.with_name(path.name + suffix)
+        if stray.exists():
+            stray.replace(path.with_name(path.name + suffix + ".stray"))
     fresh.touch(mode=0o600)
     migrate(fresh, 0)
     fresh.replace(path)

@@ -190,6 +190,20 @@ def test_a_first_start_that_was_killed_is_a_first_start_again(tmp_path: Path) ->
     ]
 
 
+def test_the_wal_of_a_ledger_that_was_taken_away_is_not_replayed_onto_a_new_one(tmp_path: Path) -> None:
+    path = ledger_path(tmp_path)
+    old = filled(path)
+    path.unlink()
+    mark_path(path).unlink()
+
+    fresh = open_ledger(path, HandClock())
+
+    assert fresh.writer.head == GENESIS
+    assert path.with_name("ledger.sqlite-wal.stray").exists()
+    fresh.close()
+    old._connection.close()
+
+
 def test_a_lost_mark_is_not_taken_for_a_new_ledger(closed: Path) -> None:
     mark_path(closed).unlink()
 
