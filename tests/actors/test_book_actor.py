@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.book import BookLost, MarketAlive, NotReady, Source, TopOfBook
-from models.clock import BootNs
+from models.clock import MS, BootNs
 from models.market import BookModel, MarketId, MarketStatus
 from models.messages import (
     BookNews,
@@ -89,6 +90,48 @@ def test_the_same_frame_twice_is_published_once() -> None:
         stage.feed(*[update(("yes_ask", "0.47", "5"), seq=2)] * 3)
 
         assert len(stage.tops.told) == 1
+
+
+def test_a_change_below_the_top_is_told_only_now_and_then_for_its_times() -> None:
+    with HotStage() as stage:
+        stage.connect()
+        stage.tops.clear()
+        for seq in range(2, 52):
+            stage.clock.advance(2 * MS)
+            stage.feed(update(("yes_ask", "0.70", str(seq)), seq=seq, received_at=stage.clock.boot_ns()))
+
+        assert len(stage.tops.told) == 2
+        assert stage.clock.boot_ns() - stage.top().evidence_at < 50 * MS
+
+
+def test_a_dispute_is_told_at_once_although_no_level_changed() -> None:
+    with HotStage() as stage:
+        stage.connect()
+
+        stage.feed(update(("yes_ask", "0.70", "1"), seq=2, claimed=[("yes_ask", "0.54")]))
+        assert not stage.top().intact
+
+        stage.feed(update(("yes_ask", "0.70", "2"), seq=3, claimed=[("yes_ask", "0.55")]))
+        assert stage.top().intact
+
+
+def test_a_frame_that_speaks_for_one_outcome_only_is_told_at_once_for_its_instant() -> None:
+    with HotStage() as stage:
+        stage.connect()
+
+        stage.feed(update(("yes_ask", "0.70", "1"), seq=2, exchange_ms=EXCHANGE_MS + 1, whole=False))
+        assert (stage.top().yes_as_of_ms, stage.top().no_as_of_ms) == (EXCHANGE_MS + 1, EXCHANGE_MS)
+
+        stage.feed(update(("yes_ask", "0.70", "2"), seq=3, exchange_ms=EXCHANGE_MS + 2))
+        assert (stage.top().yes_as_of_ms, stage.top().no_as_of_ms) == (EXCHANGE_MS + 2, EXCHANGE_MS + 2)
+
+
+def test_below_the_top_everything_counts_where_sizing_walks_the_ladder() -> None:
+    with HotStage(depth=3) as stage:
+        stage.connect()
+        stage.feed(update(("yes_ask", "0.70", "3"), seq=2))
+
+        assert stage.top().yes_asks == levels(("0.55", "100"), ("0.70", "3"))
 
 
 # -- loss
@@ -336,15 +379,38 @@ def test_a_message_that_is_not_for_books_crashes_the_actor() -> None:
 # -- whatever happens
 
 
+def what_it_says(top: TopOfBook) -> TopOfBook:
+    """A top without what may be up to 50 ms behind: numbers and times."""
+    return msgspec.structs.replace(
+        top, version=0, seq=0, received_at=BootNs(0), evidence_at=BootNs(0), lag_ms=0, yes_as_of_ms=0, no_as_of_ms=0
+    )
+
+
+def skewed(top: TopOfBook) -> bool:
+    return top.yes_as_of_ms != top.no_as_of_ms
+
+
 EVENTS = st.one_of(
     st.builds(
-        lambda seq, lag, generation, size: update(
-            ("yes_ask", "0.55", size), seq=seq, lag_ms=lag, generation=generation, relative=size.startswith("-")
+        lambda seq, lag, generation, size, side, at, claim, whole, later: update(
+            (side, at, size),
+            seq=seq,
+            exchange_ms=EXCHANGE_MS + later,
+            lag_ms=lag,
+            generation=generation,
+            relative=size.startswith("-"),
+            claimed=claim,
+            whole=whole,
         ),
-        st.integers(1, 8),
-        st.sampled_from([None, 5, 5, 600, 1_500]),
-        st.sampled_from([1, 2, 2]),
-        st.sampled_from(["5", "0", "-60"]),
+        st.sampled_from([None, None, None, None, 2, 3]),
+        st.sampled_from([None, 5, 5, 5, 600, 1_500]),
+        st.sampled_from([1, 2, 2, 2]),
+        st.sampled_from(["5", "100", "0", "-60"]),
+        st.sampled_from(["yes_bid", "yes_ask", "no_bid", "no_ask"]),
+        st.sampled_from(["0.44", "0.45", "0.55", "0.56"]),
+        st.sampled_from([(), (("yes_ask", "0.55"),), (("no_bid", "0.40"),)]),
+        st.booleans(),
+        st.integers(0, 3),
     ),
     st.builds(
         lambda seq, generation, source: snapshot(seq=seq, generation=generation, source=source),
@@ -360,10 +426,10 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=150)
-@given(st.lists(EVENTS, max_size=25))
-def test_the_last_published_top_never_claims_more_than_the_book_itself(events: list[Any]) -> None:
-    with HotStage() as stage:
+@settings(max_examples=200)
+@given(st.lists(EVENTS, max_size=25), st.sampled_from(BookModel), st.sampled_from([0, 2]))
+def test_the_last_published_top_says_what_the_book_itself_says(events: list[Any], model: BookModel, depth: int) -> None:
+    with HotStage([a_market(book_model=model)], depth=depth) as stage:
         stage.connect(2)
         for event in events:
             stage.feed(event)
@@ -372,5 +438,6 @@ def test_the_last_published_top_never_claims_more_than_the_book_itself(events: l
             assert stage.top().not_ready is own.not_ready
             assert news(stage)[-1] is own.not_ready
             if own.not_ready is None:
-                assert (stage.top().yes_ask, stage.top().yes_ask_size) == (own.yes_ask, own.yes_ask_size)
+                assert what_it_says(stage.top()) == what_it_says(own)
+                assert skewed(stage.top()) == skewed(own)
         assert all(one is not other for one, other in zip(news(stage), news(stage)[1:], strict=False))
