@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from adapters.feed_frames import Frames
 from adapters.feed_reading import Pulse, Reading, Tally
@@ -76,6 +76,19 @@ class FeedSession(Protocol):
         ...
 
 
+@runtime_checkable
+class TimedSession(FeedSession, Protocol):
+    """A session with work of its own that comes with time; a plain `FeedSession` is only asked when a frame comes."""
+
+    def due(self) -> BootNs | None:
+        """When `on_idle` has something to do next. Asked whenever nothing is left to read."""
+        ...
+
+    def on_idle(self, now: BootNs) -> Sequence[FeedEvent]:
+        """Events as of `now`, an instant at which nothing was left to read. Moves `due`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FeedState:
     """What the feed is doing. `generation` counts connection attempts; events carry the one they were read under."""
@@ -112,6 +125,10 @@ class FeedLimits:
     backoff_initial_s: float = 0.5
     backoff_max_s: float = 30.0
     healthy_s: float = 60.0
+    heartbeat_s: float = LINK_LOSS_SEEN_S
+    """Pings come at least this often; a session may ask for a shorter period."""
+    pong_timeout_s: float = LINK_LOSS_SEEN_S
+    """As long as this, or what the session asks for where that is less, until a missing answer is a dead link."""
 
 
 def backoff(initial_s: float, max_s: float, rng: random.Random) -> Iterator[float]:
@@ -271,7 +288,11 @@ class FeedThread:
         return Reading(
             stream=stream,
             frames=frames,
-            pulse=Pulse(seconds_ns(heartbeat.period_s), seconds_ns(heartbeat.pong_timeout_s), now),
+            pulse=Pulse(
+                seconds_ns(min(heartbeat.period_s, self._limits.heartbeat_s)),
+                seconds_ns(min(heartbeat.pong_timeout_s, self._limits.pong_timeout_s)),
+                now,
+            ),
             clock=self._clock,
             tally=self._tally,
             stopping=self._stop,
@@ -283,6 +304,8 @@ class FeedThread:
             deliver=self._deliver,
             on_idle=self._on_idle,
             on_raw=self._on_raw,
+            due=session.due if isinstance(session, TimedSession) else None,
+            on_due=session.on_idle if isinstance(session, TimedSession) else None,
         )
 
     def _say(self, kind: Literal["connecting", "live", "down"], reason: str) -> None:

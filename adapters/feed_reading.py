@@ -78,6 +78,9 @@ class Reading:
     deliver: Callable[[Sequence[object]], None]
     on_idle: Callable[[], None] | None
     on_raw: Callable[[bytes, WallNs], None] | None
+    due: Callable[[], BootNs | None] | None = None
+    """When the session has something to do by itself; None for a session that never has."""
+    on_due: Callable[[BootNs], Sequence[object]] | None = None
 
     def read(self) -> NoReturn:
         """Until `FeedTrouble` or `FeedStopped`; what `on_text` or `deliver` raise passes through."""
@@ -89,8 +92,8 @@ class Reading:
                 self._other(*found)
             else:  # all that was read has been handled: only now can an answer be missing
                 self.pulse.check(self.stream.empty_at)
-                overdue_at = self.frames.overdue_at()
-                self.stream.fill(tick_at if overdue_at is None else min(tick_at, overdue_at))
+                times = (tick_at, self.frames.overdue_at(), self._by_time(self.stream.empty_at))
+                self.stream.fill(min(at for at in times if at is not None))
             now = self.clock.boot_ns()
             if now >= tick_at:
                 tick_at = self._tick(now)
@@ -113,6 +116,19 @@ class Reading:
             self.tally.bytes += len(text)
         self.tally.frames += len(texts)
         self.tally.last_frame_at = arrived_at
+
+    def _by_time(self, empty_at: BootNs) -> BootNs | None:
+        """Let the session do what its time has come for; when the next comes."""
+        if self.due is None or self.on_due is None:
+            return None
+        due = self.due()
+        if due is None or due > empty_at:
+            return due
+        if events := self.on_due(empty_at):
+            self.deliver(events)
+        if outgoing := self.outgoing():
+            self._send(outgoing)
+        return self.due()
 
     def _other(self, kind: Kind, data: bytes) -> None:
         match kind:

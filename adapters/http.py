@@ -12,7 +12,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import requests
@@ -36,6 +36,7 @@ _REPEATABLE: Final = frozenset({408, 425, 429})
 """4xx answers that say "later": time-out, engine restarting, too many requests. 5xx says it too."""
 
 Params = Sequence[tuple[str, str]]
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class HttpReader:
@@ -53,9 +54,18 @@ class HttpReader:
         self._session.mount("http://", _CuttableAdapter())
         self._session.mount("https://", _CuttableAdapter())
 
-    def get(self, url: str, params: Params = ()) -> bytes:
-        """The body of a 2xx answer. Raises `VenueReadError` or `VenueReadRefusedError`; both texts are ours."""
-        return self._call("GET", url, params, None)
+    def get(
+        self,
+        url: str,
+        params: Params = (),
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        on_header: Callable[[str, str], None] | None = None,
+    ) -> bytes:
+        """The body of a 2xx answer, whose headers `on_header` is shown. Raises `VenueReadError` or
+        `VenueReadRefusedError`; both texts are ours.
+        """
+        return self._call("GET", url, params, None, headers, on_header)
 
     def post(self, url: str, body: object) -> bytes:
         """As `get`, for a read that wants a JSON body. Never used for anything that changes the venue."""
@@ -67,7 +77,15 @@ class HttpReader:
 
     # -- inside
 
-    def _call(self, method: str, url: str, params: Params, body: bytes | None) -> bytes:
+    def _call(
+        self,
+        method: str,
+        url: str,
+        params: Params,
+        body: bytes | None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        on_header: Callable[[str, str], None] | None = None,
+    ) -> bytes:
         what = f"{method} {_path(url)}"
         self._wait_for_budget(what)
         if not self._turn.acquire(timeout=self._total_s):
@@ -78,7 +96,7 @@ class HttpReader:
         _calls.cut = cut
         timer.start()
         try:
-            content = self._read(what, method, url, params, body)
+            content = self._read(what, method, url, params, body, headers, on_header)
         except (requests.RequestException, HTTPError, OSError) as error:
             # The exception's own text has the URL with its query in it.
             why = f"no complete answer within {self._total_s:g} s" if cut.done else type(error).__name__
@@ -92,8 +110,17 @@ class HttpReader:
             _calls.cut = None
             self._turn.release()
 
-    def _read(self, what: str, method: str, url: str, params: Params, body: bytes | None) -> bytes:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+    def _read(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        params: Params,
+        body: bytes | None,
+        extra: Mapping[str, str],
+        on_header: Callable[[str, str], None] | None,
+    ) -> bytes:
+        headers = {**extra, "Content-Type": "application/json"} if body is not None else dict(extra)
         with self._session.request(
             method,
             url,
@@ -108,6 +135,9 @@ class HttpReader:
                 raise VenueReadError(f"{what}: compressed although that was declined")
             content = self._content(what, response)
             self._judge(what, response, content)
+            if on_header is not None:
+                for name, value in response.headers.items():
+                    on_header(name, value)
             return content
 
     def _content(self, what: str, response: requests.Response) -> bytes:

@@ -21,6 +21,7 @@ from models.market import Market
 VENUES: Final[Mapping[str, str]] = {
     "simulated": "adapters.simulated.adapter",
     "polymarket": "adapters.polymarket.adapter",
+    "kalshi": "adapters.kalshi.adapter",
 }
 
 
@@ -81,6 +82,20 @@ class VenueModule(Protocol):
     ) -> list[BookSnapshot]:
         """The books in a recorded REST answer, none where it holds none. Raises `VenueReadError`."""
         ...
+
+
+def make_market_data(
+    name: str, options: VenueOptions, secrets: Mapping[str, str], clock: Clock, requests_per_second: int
+) -> MarketData:
+    """The public side of a venue. `secrets` reach only a venue that wants a key for public data.
+
+    Raises `UnknownVenueError`, and `MissingKeysError` where such a venue's key is not there.
+    """
+    module = venue_module(name)
+    keyed = getattr(module, "make_keyed_market_data", None)
+    if keyed is None:
+        return module.make_market_data(options, clock, requests_per_second)
+    return cast("MarketData", keyed(options, secrets, clock, requests_per_second))
 
 
 def make_orders(name: str, options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> Orders:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from adapters.feed import TimedSession
 from adapters.registry import TapeSession, VenueModule, venue_module
 from adapters.tape import Tape, TapeEvent, TapeHeader
 from adapters.venue import VenueReadError
@@ -25,6 +27,10 @@ Progress = Callable[[int, int], None]
 """(compressed bytes read, compressed bytes in all)."""
 
 
+LAST_WORD_NS: Final = SECOND
+"""Longest time after its end for which a connection may have held something back."""
+
+
 class ReplayError(ValueError):
     """The tape cannot be replayed: unknown venue, a header that describes no market, a set that proves nothing."""
 
@@ -33,6 +39,8 @@ class ReplayError(ValueError):
 class _Connection:
     generation: int
     session: TapeSession
+    timed: TimedSession | None
+    """The session again, where it has work of its own that comes with time."""
     markets: Sequence[Market]
 
 
@@ -54,9 +62,11 @@ class _Player:
 
     def play(self, event: TapeEvent) -> None:
         # Tape time never runs backwards, although a recorded wall clock may have been set.
-        self.now = WallNs(max(self.now, event.t))
+        now = WallNs(max(self.now, event.t))
         if self.began is None:
-            self.began = self.now
+            self.began = now
+        self._let_time_pass(now)
+        self.now = now
         match event.x:
             case "open":
                 self._open(event)
@@ -72,17 +82,42 @@ class _Player:
         for number in list(self.connections):
             self._close(number)
 
+    def _let_time_pass(self, until: WallNs) -> None:
+        """What the sessions do by themselves before the next event, each at its own moment (`TimedSession`)."""
+        while (due := self._next_due()) is not None and due[0] <= until:
+            self.now = WallNs(max(self.now, due[0]))
+            self._by_time(due[1])
+
+    def _next_due(self) -> tuple[int, TimedSession] | None:
+        timed = [connection.timed for connection in self.connections.values() if connection.timed is not None]
+        times = [(due, session) for session in timed if (due := session.due()) is not None]
+        return min(times, key=lambda entry: entry[0], default=None)
+
+    def _by_time(self, session: TimedSession) -> None:
+        for decoded in session.on_idle(BootNs(self.now)):
+            self.replay.event(decoded)
+        self.replay.settle(self.now)
+
+    def _last_word(self, session: TimedSession | None) -> None:
+        """What a connection held back when it ended belongs to what was recorded, too."""
+        due = None if session is None else session.due()
+        if session is not None and due is not None and due <= self.now + LAST_WORD_NS:
+            self.now = WallNs(max(self.now, due))
+            self._by_time(session)
+
     def _open(self, event: TapeEvent) -> None:
         self._close(event.c)
         self.generation += 1
         carried = self.markets if event.m is None else [m for m in self.markets if m.market_id in set(event.m)]
         session = self.venue.tape_session(self.header, carried, self.generation)
-        self.connections[event.c] = _Connection(self.generation, session, carried)
+        timed = session if isinstance(session, TimedSession) else None
+        self.connections[event.c] = _Connection(self.generation, session, timed, carried)
         self.replay.opened(self.generation, [market.market_id for market in carried])
 
     def _close(self, number: int) -> None:
         connection = self.connections.pop(number, None)
         if connection is not None:
+            self._last_word(connection.timed)
             self.unknown += connection.session.counts.unknown
             self.failed += connection.session.counts.failed
             self.replay.closed(market.market_id for market in connection.markets)

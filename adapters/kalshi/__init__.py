@@ -1,0 +1,1 @@
+"""Kalshi (trade-api v2, predictions exchange). The only place that knows its tickers, frames and endpoints."""
