@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import random  # noqa: TID251  seeded by the caller: the scheduler is the source of chance
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -185,6 +185,11 @@ class SimDispatcher:
     def attach(self, actor: BotActor) -> None:
         self._actors.append(actor)
         actor._actor_loop_setup()  # noqa: SLF001  Pykka's hook for implementors of actor types
+
+    def post_all(self, messages: Iterable[tuple[BotActor, object]]) -> None:
+        """As `HotDispatcher.post_all`, for what a feed brought."""
+        for actor, message in messages:
+            actor.address.tell(message)
 
     def stop(self, timeout_s: float) -> None:
         """Nothing to stop: there is no thread."""

@@ -5,7 +5,8 @@ as `actors.system` does, without a thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorRegistry
 
+from actors.feeds import Feeds, feed_limits, user_feed
 from actors.network import Carriers, Network, Ports, _begin
 from actors.order_routes import OrderRoutes
+from actors.plan import Plan
 from actors.recovery import take_up
 from actors.simulation import SimClock, SimDispatcher, SimIds
-from adapters.feed import FeedLimits, FeedState
 from adapters.gate import Gate, ResumeRefused
 from adapters.ledger.chain import GENESIS, Head
 from adapters.ledger.connection import Ledger, open_ledger
@@ -29,18 +31,14 @@ from adapters.rate import RateBudget
 from adapters.simulated.adapter import SimulatedVenue
 from adapters.simulated.catalog import VENUE
 from adapters.simulated.trading import SimulatedOrders
+from adapters.venue import Endpoint
 from models.clock import SECOND
 from models.config_machine import VenueOptions
-from models.events import disconnected, reconnected
 from models.market import MarketId
 from models.messages import (
-    GenerationBegan,
-    IncidentSeen,
-    MarketResolved,
     ReconcileWanted,
     RecordRows,
-    StatusChanged,
-    StreamChanged,
+    Tick,
     TradingHalted,
     TradingResumed,
 )
@@ -48,14 +46,14 @@ from models.rows import RunStarted
 from tests.sim.feeds import Feed
 from tests.sim.lanes import VirtualLanes, VirtualSnapshots
 from tests.sim.rerun import Stage, StageAddress, StageClock, StageGate
-from tests.sim.venue import KEY, SECRET
+from tests.sim.venue import BASE, KEY, SECRET
 from tests.sim.wire import Http, Reader, Session
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-WATCH_NS = SECOND
-"""Turns of the watchdog: four a second in a real process, one here."""
+WATCH_NS = 3 * SECOND
+"""Between turns of the watchdog: four a second in a real process. A halt from outside acts on the next order anyway."""
 
 
 @cache
@@ -93,13 +91,16 @@ class Disk:
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.execute("PRAGMA temp_store = MEMORY")
         self.mark = MemoryMark()
+        self.fresh = True
+        """Nothing has been written yet."""
 
     def ledger(self, clock: Any) -> Ledger:
         """Opened by the next process, its chain proved from the first row as `open_ledger` does."""
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
         path = Path("ledger.sqlite")
-        head = verify_chain(path, self.connection)
+        head = GENESIS if self.fresh else verify_chain(path, self.connection)
+        self.fresh = False
         if head.seq < self.mark.head.seq:
             raise RowsLostError(path, head.seq, self.mark.head.seq)
         writer = Writer(path, self.connection, head, durable=False)
@@ -122,6 +123,41 @@ class _Reader:
         pass
 
 
+class VirtualFeeds(Feeds):
+    """The real `Feeds`, over virtual links."""
+
+    def __init__(self, bot: Bot, plan: Plan) -> None:
+        self._bot = bot
+        self.made: dict[str, Feed] = {}
+        super().__init__(
+            plan,
+            bot.network,
+            bot.dispatcher,  # type: ignore[arg-type]
+            clock=bot.clock,
+            rng=bot.world.rng,
+            compared=lambda: (0, 0),
+            record=None,
+        )
+
+    def _add(self, label: str, watch: Any, endpoint: Callable[[], Endpoint], **rest: Any) -> None:
+        self._watches[label] = watch
+        feed = Feed(
+            self._bot.world,
+            self._bot,
+            label,
+            private=label == USER_FEED,
+            limits=feed_limits(self._plan.config.runtime),
+            headers=lambda: endpoint().headers,
+            session=rest["session_factory"],
+            deliver=rest["deliver"],
+            on_state=rest["on_state"],
+        )
+        self.made[label] = self._threads[label] = feed  # type: ignore[assignment]
+
+
+USER_FEED = user_feed(VENUE)
+
+
 class Bot:
     """One life. `hear` is how anything from outside gets in."""
 
@@ -130,7 +166,7 @@ class Bot:
         self.life = life
         self.over = False
         self.crashed: str | None = None
-        plan = self.plan = world.setting.plan
+        plan = world.setting.plan
         self.clock: SimClock = world.clock
         self.dispatcher = SimDispatcher(f"{world.seed}/{life}", self.clock, world.trace)
         self.stage = Stage(self.clock)
@@ -143,7 +179,8 @@ class Bot:
         self.http = Http(world, self)
         options = VenueOptions()
         stage_clock = StageClock(self.stage)
-        self.data = SimulatedVenue(options, stage_clock, 1000)
+        self.data = SimulatedVenue.__new__(SimulatedVenue)  # its own reader makes a session: a millisecond
+        self.data._rest_url, self.data._ws_url = BASE, ""
         self.data._http = Reader(self.http)  # type: ignore[assignment]
         self.data.capabilities = world.setting.capabilities  # type: ignore[misc]
         self.orders: SimulatedOrders | None = None
@@ -151,6 +188,9 @@ class Bot:
             self.orders = SimulatedOrders(options, KEY, SECRET, stage_clock)
             self.orders.capabilities = world.setting.capabilities  # type: ignore[misc]
             self.orders._sessions.own = Session(self.http)
+        plan = self.plan = replace(
+            plan, venues={VENUE: self.data}, orders={} if self.orders is None else {VENUE: self.orders}
+        )
         self.snapshots = VirtualSnapshots(self.data, list(plan.markets.values()), self.stage, world.rng)
         self.network = Network(
             plan,
@@ -166,16 +206,15 @@ class Bot:
                 on_stray=self._stray,
                 on_crash=self._crash,
                 reader=disk.reader,
-                user_streams=("user",) if plan.live else (),
+                user_streams=(USER_FEED,) if plan.live else (),
             ),
             self.found,
         )
-        self.feeds: list[Feed] = []
-        self._up: set[str] = set()
-        """Feeds that are live."""
-        self._add_feed()
-        if plan.live:
-            self._add_user_feed()
+        self._feeds = VirtualFeeds(self, plan)
+
+    @property
+    def feeds(self) -> list[Feed]:
+        return list(self._feeds.made.values())
 
     # -- life
 
@@ -184,7 +223,7 @@ class Bot:
         self.gate.hold("starting")
         for actor in self.network.actors():
             _begin(actor)
-        self.network._tick()
+        self._tick()
         used = self.world.setting.used
         self.network.told.tell(
             RecordRows(
@@ -203,8 +242,7 @@ class Bot:
             )
         )
         self.snapshots.start({market_id: book.address for market_id, book in self.network.books.items()})
-        for feed in self.feeds:
-            feed.start()
+        self._feeds.start()
         self._watch()
         self.gate.release_hold()
 
@@ -232,6 +270,11 @@ class Bot:
             self.world.held.append((self, call))
         else:
             call()
+
+    def _tick(self) -> None:
+        """The signal's wake-up, as `Network._tick`; slower in most runs, because a tenth of a run's time went there."""
+        self.network.signal.address.tell(Tick(self.clock.boot_ns()))
+        self.clock.call_after(self.world.tick_ns, self._tick)
 
     def _watch(self) -> None:
         self.gate.refresh()
@@ -284,104 +327,6 @@ class Bot:
             stage=self.stage,
             handover_ns=world.handover,
         )
-
-    def _limits(self) -> FeedLimits:
-        runtime = self.plan.config.runtime
-        return FeedLimits(
-            handshake_s=runtime.handshake_timeout_seconds,
-            message_s=runtime.message_timeout_seconds,
-            backoff_initial_s=runtime.reconnect.initial_backoff_seconds,
-            backoff_max_s=runtime.reconnect.max_backoff_seconds,
-            healthy_s=runtime.reconnect.healthy_after_seconds,
-        )
-
-    def _add_feed(self) -> None:
-        markets = list(self.plan.markets.values())
-        ids = [market.market_id for market in markets]
-
-        def session(generation: int) -> Any:
-            self._begin(ids, generation, connected=True)
-            return self.data.subscribe_markets(markets, generation, self.clock)
-
-        def on_state(state: FeedState) -> None:
-            if state.kind == "down":
-                self._begin(ids, state.generation, connected=False)
-            self._feed_state("feed", state)
-
-        self.feeds.append(
-            Feed(
-                self.world,
-                self,
-                "feed",
-                private=False,
-                limits=self._limits(),
-                headers=dict,
-                session=session,
-                deliver=self._deliver,
-                on_state=on_state,
-            )
-        )
-
-    def _add_user_feed(self) -> None:
-        orders = self.orders
-        assert orders is not None
-
-        def deliver(events: Sequence[object]) -> None:
-            for event in events:
-                self.network.routes.tell(event)
-
-        self.feeds.append(
-            Feed(
-                self.world,
-                self,
-                "user",
-                private=True,
-                limits=self._limits(),
-                headers=lambda: orders.listen_fills_ws()[0].headers,
-                session=orders.listen_fills_ws()[1],
-                deliver=deliver,
-                on_state=self._user_state,
-            )
-        )
-
-    def _user_state(self, state: FeedState) -> None:
-        self._feed_state("user", state)
-        if state.kind in ("live", "down") and self.network.reconcile is not None:
-            changed = StreamChanged(feed="user", up=state.kind == "live", at=self.clock.boot_ns())
-            self.network.reconcile.address.tell(changed)
-
-    # -- what `actors.system` does between feeds, gate and actors
-
-    def _begin(self, ids: Sequence[MarketId], generation: int, *, connected: bool) -> None:
-        at = self.clock.boot_ns()
-        for market_id in ids:
-            self.network.books[market_id].address.tell(GenerationBegan(market_id, generation, at, connected))
-
-    def _deliver(self, events: Sequence[object]) -> None:
-        network = self.network
-        for event in events:
-            book = network.books.get(event.market_id)  # type: ignore[attr-defined]
-            if book is None:
-                continue
-            book.address.tell(event)
-            if isinstance(event, StatusChanged | MarketResolved):
-                network.signal.address.tell(event)
-            if isinstance(event, MarketResolved):
-                network.risk.address.tell(event)
-                network.told.tell(event)
-
-    def _feed_state(self, label: str, state: FeedState) -> None:
-        wall = self.clock.wall_ns()
-        if state.kind == "live" and state.generation > 1:
-            self.network.told.tell(RecordRows(rows=(reconnected(wall, label, state.generation, 0),)))
-        elif state.kind == "down":
-            self.network.told.tell(RecordRows(rows=(disconnected(wall, label, state.reason),)))
-            if label in self._up:
-                incident = IncidentSeen(kind="disconnect", set_id=None, detail=f"{label}: {state.reason}", at=state.at)
-                self.network.risk.address.tell(incident)
-                self._up.discard(label)
-        if state.kind == "live":
-            self._up.add(label)
 
     def _gate_changed(self, record: HaltRecord | None) -> None:
         if self.over:

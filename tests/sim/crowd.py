@@ -51,9 +51,9 @@ class _Quote:
 class Pace:
     """Mean times between events of all markets together, in ns."""
 
-    size_ns: int = 1_500 * MS
+    size_ns: int = 2_500 * MS
     move_ns: int = 5 * SECOND
-    gap_ns: int = 4 * SECOND
+    gap_ns: int = 5 * SECOND
     jumps: float = 0.1
     """Share of moves that go far."""
     thin: float = 0.35

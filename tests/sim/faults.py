@@ -73,6 +73,8 @@ TIMED: Final[dict[str, tuple[str, float]]] = {
     "lag": ("P08", 30),
     "burst": ("P10", 15),
     "pause": ("V01", 30),
+    "close_market": ("V01", 60),
+    "resolve": ("V01", 60),
     "restart": ("V02", 40),
     "short_cash": ("V04", 25),
     "fee_drift": ("V05", 30),

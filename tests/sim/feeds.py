@@ -10,14 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from adapters.feed import FeedLimits, FeedSession, FeedState, backoff
-from models.clock import SECOND, seconds_ns
+from models.clock import seconds_ns
 
 if TYPE_CHECKING:
     from tests.sim.world import Bot, World
-
-PING_NS = 4 * SECOND
-PONG_NS = 4 * SECOND
-"""The sessions' own heartbeat policy: a dead link is noticed at a ping's deadline."""
 
 
 class Feed:
@@ -194,7 +190,11 @@ class _Line:
             wait_ns = seconds_ns(self._feed._limits.message_s)
         else:
             alive_ns = self._bot.clock.boot_ns() - self.since
-            wait_ns = PING_NS - alive_ns % PING_NS + PONG_NS
+            limits = self._feed._limits
+            policy = self.session.heartbeat()
+            ping_ns = seconds_ns(min(limits.heartbeat_s, policy.period_s))
+            pong_ns = seconds_ns(min(limits.pong_timeout_s, policy.pong_timeout_s))
+            wait_ns = ping_ns - alive_ns % ping_ns + pong_ns
         self._bot.clock.call_after(wait_ns, lambda: self.dead("no answer to a ping"))
 
     def dead(self, reason: str) -> None:

@@ -57,6 +57,13 @@ class Mischief:
     def pause(self) -> bool:
         return self._lever(lever="pause", market=self._market(), duration="3s")
 
+    def close_market(self) -> bool:
+        return self._lever(lever="close_market", market=self._market())
+
+    def resolve(self) -> bool:
+        pays = self._rng.choice(["1", "0", "0.50"])
+        return self._lever(lever="resolve", market=self._market(), yes_pays=pays)
+
     def restart(self) -> bool:
         return self._lever(lever="restart", duration="3s", post_only="2s")
 

@@ -21,6 +21,7 @@ from adapters.gate import ResumeRefused
 from adapters.simulated import web
 from adapters.simulated.engine import Rules
 from models.clock import MS, SECOND
+from models.terms import TICK_NS
 from tests.sim.bot import Bot, Disk
 from tests.sim.crowd import Pace
 from tests.sim.faults import Faults
@@ -74,6 +75,7 @@ class World:
         self.ports = 0
         self.frozen = False
         self.held: list[tuple[Bot, Callable[[], None]]] = []
+        self.tick_ns = self.rng.choice([TICK_NS, SECOND, SECOND, SECOND])
         self.requests_per_second = self.rng.choice([100, 100, 20])
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = 0
