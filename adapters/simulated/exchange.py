@@ -32,7 +32,7 @@ from adapters.simulated.settlement import merge, resolve, settle_due
 from adapters.simulated.streams import Effect, Streams
 from adapters.simulated.traffic import Crowd
 from models.clock import MS, SECOND
-from models.market import BookModel, MarketId, MarketStatus
+from models.market import BookModel, Market, MarketId, MarketStatus
 from models.money import MICRO, MicroUsd, parse_micros, text
 
 HEARTBEAT_NS: Final = SECOND
@@ -66,6 +66,8 @@ class Setup:
     """Frames of background trading per second, all markets together; 0 for none."""
     scripted: bool = True
     """Whether the crowd opens the gaps of the script."""
+    listed: tuple[Market, ...] = ()
+    """Markets of another venue's kind (dialects), instead of `markets` and `book_model`."""
     traders: tuple[Trader, ...] = ()
     plan: Plan = NO_PLAN
 
@@ -82,7 +84,7 @@ class InProcessExchange:
                 spend_unsettled=rules.spend_unsettled,
             )
         )
-        self.markets = market_list(setup.markets, setup.book_model, setup.start)
+        self.markets = list(setup.listed) or market_list(setup.markets, setup.book_model, setup.start)
         for market in self.markets:
             self.engine.list_market(market)
         for trader in setup.traders:
@@ -92,14 +94,14 @@ class InProcessExchange:
         self.levers = Levers(random.Random(f"{setup.seed}/faults"))
         for lever in setup.plan.levers:
             self.levers.add(lever, 0)
-        self.streams = Streams(self.engine.listings, self.levers)
+        self.streams = self._make_streams()
         partners = {m.market_id: tuple(o.market_id for o in group) for group in events(self.markets) for m in group}
         self.desk = OrderDesk(self.engine, self.levers, partners)
         self._order = count()
         self._later: list[tuple[int, int, Callable[[int], None]]] = []
         self._next_step = setup.start if setup.rate else None
         self._steps = 0
-        self._beat = QUICK_HEARTBEAT_NS if setup.markets <= FEW_MARKETS else HEARTBEAT_NS
+        self._beat = QUICK_HEARTBEAT_NS if len(self.markets) <= FEW_MARKETS else HEARTBEAT_NS
         self._next_beat = setup.start + self._beat
         self.engine.drain()  # the opening books are in everybody's first snapshot
 
@@ -160,6 +162,10 @@ class InProcessExchange:
         return self.streams.snapshot(market_id, self.now)
 
     # -- inside
+
+    def _make_streams(self) -> Streams:
+        """A dialect has its own frames."""
+        return Streams(self.engine.listings, self.levers)
 
     def _next_inner(self) -> int:
         """When something happens next inside the venue, deliveries aside."""

@@ -7,13 +7,14 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
 from typing import Final
 
-from adapters.simulated import web, wire
+from adapters.simulated import web
 from adapters.simulated.desk import Manner
 from adapters.simulated.exchange import InProcessExchange
 from adapters.simulated.hub import Hub
@@ -21,6 +22,8 @@ from adapters.simulated.sockets import OUTBOX_BYTES, SocketPeer
 from models.clock import SECOND
 
 HOST: Final = "127.0.0.1"
+NATIVE: Final = web.NativeFace()
+NO_HEADERS: Final[Mapping[str, str]] = {}
 BODY_MAX: Final = 1 << 20
 _Connection = socket.socket | tuple[bytes, socket.socket]
 """As socketserver names it; here it is always the first."""
@@ -30,8 +33,15 @@ HTML: Final = b"<html><head><title>502 Bad Gateway</title></head><body>It is not
 class SimulatedServer:
     """Owns the port, the hub and every thread. `start` returns when clients may connect."""
 
-    def __init__(self, exchange: InProcessExchange, port: int = 0, outbox_bytes: int = OUTBOX_BYTES) -> None:
+    def __init__(
+        self,
+        exchange: InProcessExchange,
+        port: int = 0,
+        outbox_bytes: int = OUTBOX_BYTES,
+        face: web.Face = NATIVE,
+    ) -> None:
         self.hub = Hub(exchange)
+        self.face = face
         self.stopping = threading.Event()
         self.outbox_bytes = outbox_bytes
         self._http = _Server((HOST, port), partial(_Handler, self))
@@ -47,11 +57,11 @@ class SimulatedServer:
 
     @property
     def ws_url(self) -> str:
-        return f"ws://{HOST}:{self.port}{wire.MARKET_PATH}"
+        return f"ws://{HOST}:{self.port}{self.face.market_path}"
 
     @property
     def user_ws_url(self) -> str:
-        return f"ws://{HOST}:{self.port}{wire.USER_PATH}"
+        return f"ws://{HOST}:{self.port}{self.face.user_path}"
 
     def start(self) -> None:
         self.hub.start()
@@ -115,12 +125,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._respond(HTTPStatus.FORBIDDEN, b"", "text/plain")
             return
         request = self._request(self.rfile.read(int(length)))
-        answer = self._venue.hub.call(lambda exchange, now: web.answer(exchange, request, now))
+        face = self._venue.face
+        answer = self._venue.hub.call(lambda exchange, now: face.answer(exchange, request, now))
         if answer.delay:
             self._venue.stopping.wait(answer.delay / SECOND)
         match answer.manner:
             case Manner.ANSWER:
-                self._respond(answer.status, answer.body)
+                self._respond(answer.status, answer.body, headers=answer.headers)
             case Manner.ERROR:
                 self._respond(HTTPStatus.INTERNAL_SERVER_ERROR, b"", "text/plain")
             case Manner.HTML:
@@ -136,15 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._respond(HTTPStatus.FORBIDDEN, b"", "text/plain")
             return
         request = self._request(b"")
-        account: str | None = None
-        if self.path == wire.USER_PATH:
-            signed = hub.call(lambda exchange, now: web.account_of(exchange, request, now))
-            if isinstance(signed, web.Answer):
-                self._respond(signed.status, signed.body)
-                return
-            account = signed
-        elif self.path != wire.MARKET_PATH:
+        face = self._venue.face
+        if self.path not in (face.market_path, face.user_path):
             self._respond(HTTPStatus.NOT_FOUND, b"", "text/plain")
+            return
+        account = hub.call(lambda exchange, now: face.stream_account(exchange, request, now))
+        if isinstance(account, web.Answer):
+            self._respond(account.status, account.body)
             return
         if hub.call(lambda exchange, _: exchange.unavailable):
             self._respond(HTTPStatus.SERVICE_UNAVAILABLE, b"", "text/plain")
@@ -179,11 +188,17 @@ class _Handler(BaseHTTPRequestHandler):
         origin: str = self.headers.get("Origin", "")
         return host.rpartition(":")[0] in (HOST, "localhost") and origin in ("", f"http://{host}")
 
-    def _respond(self, status: int, body: bytes, kind: str = "application/json") -> None:
+    def _respond(
+        self, status: int, body: bytes, kind: str = "application/json", headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         """One write for head and body."""
-        phrase = HTTPStatus(status).phrase
-        head = f"HTTP/1.1 {int(status)} {phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        self.wfile.write(head.encode() + body)
+        lines = [
+            f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}",
+            f"Content-Type: {kind}",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        self.wfile.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def _reset(self) -> None:
         """Close without a word (RST): what the client sent may or may not have been carried out."""

@@ -141,14 +141,14 @@ class Streams:
         if pull(LeverName.GAP, market=market_id):
             self.seqs[market_id] += 1
         seq = self.seqs[market_id]
-        data = wire.encode(dialect.delta(market_id, seq, now, changes))
+        data = self._delta(market_id, seq, now, changes)
         if pull(LeverName.DROP, market=market_id):
             return
         if pull(LeverName.REORDER, market=market_id) and market_id not in self._held:
             self._held[market_id] = data
             return
         if pull(LeverName.UNKNOWN_TYPE, market=market_id):
-            self._to_subscribers(market_id, wire.encode(_Lottery(market_id)), now, None)
+            self._to_subscribers(market_id, self._lottery(market_id), now, None)
         if pull(LeverName.GARBAGE, market=market_id):
             data = data[: len(data) * 2 // 3]
         self._to_subscribers(market_id, data, now, seq)
@@ -242,7 +242,14 @@ class Streams:
         self.frames += len(effects)
         return effects
 
-    # -- inside
+    # -- inside; a dialect makes its own frames
+
+    def _delta(self, market_id: MarketId, seq: int, now: int, changes: Iterable[Change]) -> bytes:
+        return wire.encode(dialect.delta(market_id, seq, now, changes))
+
+    def _lottery(self, market_id: MarketId) -> bytes:
+        """A frame of a type that nobody has heard of."""
+        return wire.encode(_Lottery(market_id))
 
     def _to_subscribers(self, market_id: MarketId, data: bytes, now: int, seq: int | None) -> None:
         if self._silent.get(market_id, 0) > now:

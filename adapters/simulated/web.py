@@ -15,9 +15,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -64,6 +64,7 @@ class Answer:
     body: bytes
     manner: Manner = Manner.ANSWER
     delay: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class _RefusedError(Exception):
@@ -74,6 +75,32 @@ class _RefusedError(Exception):
 
 class _Errors(msgspec.Struct, frozen=True):
     error: wire.ErrorBody
+
+
+class Face(Protocol):
+    """How the exchange meets its clients: the native one here, or a dialect's."""
+
+    market_path: str
+    user_path: str
+
+    def answer(self, exchange: InProcessExchange, request: Request, now: int) -> Answer:
+        """Carry out one request. The caller owns the exchange while this runs."""
+        ...
+
+    def stream_account(self, exchange: InProcessExchange, request: Request, now: int) -> str | Answer | None:
+        """Whose stream a request on one of the two paths opens (None: the public one), or the refusal."""
+        ...
+
+
+class NativeFace:
+    market_path = wire.MARKET_PATH
+    user_path = wire.USER_PATH
+
+    def answer(self, exchange: InProcessExchange, request: Request, now: int) -> Answer:
+        return answer(exchange, request, now)
+
+    def stream_account(self, exchange: InProcessExchange, request: Request, now: int) -> str | Answer | None:
+        return account_of(exchange, request, now) if request.target == self.user_path else None
 
 
 def answer(exchange: InProcessExchange, request: Request, now: int) -> Answer:
