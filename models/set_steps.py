@@ -340,7 +340,6 @@ def recover(attempts: tuple[Attempt, ...], unfinished: Collection[AttemptId], tu
     past = turn.kept(tuple(a for a in doubtful if a is not open_ones[-1]))
     why = "found unfinished after a restart"
     turn.incident("recovered", why)
-    turn.write(set_rows.note(newest.set_id, newest, why, turn.wall))
     timers = turn.start(newest, Timers(), TimerName.INFLIGHT, turn.terms.max_inflight_ns)
     record = UnderWay(attempt=newest, past=past, timers=timers)
     if newest.in_phase(Phase.UNKNOWN):
