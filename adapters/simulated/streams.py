@@ -20,6 +20,7 @@ from adapters.simulated.listing import Listing
 from models.book import Change
 from models.clock import MS
 from models.market import MarketId
+from models.money import text
 
 MARKETS_MAX = 10_000
 """Subscriptions of one connection."""
@@ -267,6 +268,9 @@ class Streams:
     def _send_snapshot(self, connection: int, market_id: MarketId, now: int) -> None:
         if self._silent.get(market_id, 0) <= now:
             self._send(connection, self.snapshot(market_id, now), now)
+            yes_pays = self._listings[market_id].yes_pays
+            if yes_pays is not None:  # for whoever was not there when it was told
+                self._send(connection, wire.Resolved(market_id, now // MS, text(yes_pays)), now)
 
     def _send(self, connection: int, frame: msgspec.Struct, now: int) -> None:
         peer = self._connections[connection]
