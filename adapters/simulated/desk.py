@@ -69,6 +69,8 @@ class OrderDesk:
         self._bought: dict[str, list[tuple[int, MarketId, Outcome]]] = {}
         """Recent buys of each account, to know a second leg."""
         self._house_orders = 0
+        self._quiet_until: dict[str, int] = {}
+        """Orders (by their own id) of which nobody is told anything before that time."""
         exchange.open_account(Account(HOUSE, "", "", house=True), HOUSE_CASH, 0)
 
     def submit(self, account: str, request: OrderRequest, now: int) -> Reply:
@@ -87,12 +89,17 @@ class OrderDesk:
         if pull(LeverName.REFUSE):
             return self._refuse(account, client_id, now, Refusal.RISK, "refused by the venue's risk desk")
         self._steal(request, now, pull)
-        result = self._exchange.submit(account, request, now, self._treatment(now, pull))
+        bare = pull(LeverName.BARE_ACK)
+        if bare is not None:
+            self._quiet_until[client_id] = now + duration_ns(bare.delay)
+        result = self._exchange.submit(account, request, now, self._treatment(client_id, now, pull))
         answer = dialect.order_answer(client_id, result)
         if isinstance(result, RefusedOrder):
             return Reply(answer)
         if request.action is Action.BUY and result.filled:
             self._bought.setdefault(account, []).append((now, request.market_id, request.outcome))
+        if bare is not None:
+            return Reply(wire.OrderAnswer(client_id, result.order_id, OrderState.LIVE.value, "0"))
         return self._spoilt(answer, pull)
 
     def cancel(self, account: str, client_order_id: str, now: int) -> Reply:
@@ -112,6 +119,10 @@ class OrderDesk:
         if lever := self._levers.pull(LeverName.CANCEL_TIMEOUT, market=market_id, account=account):
             return Reply(answer, Manner.HANG, duration_ns(lever.delay))
         return Reply(answer)
+
+    def quiet_for(self, client_order_id: str, now: int) -> int:
+        """How long private news about an order still has to wait (ns)."""
+        return max(0, self._quiet_until.get(client_order_id, 0) - now)
 
     # -- inside
 
@@ -160,10 +171,11 @@ class OrderDesk:
         )
         self._exchange.submit(HOUSE, taking, now)
 
-    def _treatment(self, now: int, pull: Callable[[LeverName], Lever | None]) -> Treatment:
+    def _treatment(self, client_order_id: str, now: int, pull: Callable[[LeverName], Lever | None]) -> Treatment:
         late, reverse = pull(LeverName.LATE_VISIBILITY), pull(LeverName.REVERSE_FILL)
+        hidden = self._quiet_until.get(client_order_id, 0)
         return Treatment(
-            hidden_until=0 if late is None else now + duration_ns(late.delay),
+            hidden_until=hidden if late is None else max(hidden, now + duration_ns(late.delay)),
             settlement_ns=None if reverse is None else duration_ns(reverse.delay),
             reverse=reverse is not None,
         )

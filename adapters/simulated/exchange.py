@@ -223,9 +223,11 @@ class InProcessExchange:
                 case ResolutionAnnounced(market_id, yes_pays):
                     self.streams.publish_public(market_id, wire.Resolved(market_id, now // MS, text(yes_pays)), now)
                 case OrderChanged():
-                    self.streams.publish_private(happening.account, dialect.order_news(happening, now), now)
+                    later = self.desk.quiet_for(happening.client_order_id, now)
+                    self.streams.publish_private(happening.account, dialect.order_news(happening, now), now, later)
                 case FillChanged():
-                    self.streams.publish_private(happening.account, dialect.fill_news(happening), now)
+                    later = self.desk.quiet_for(happening.client_order_id, now)
+                    self.streams.publish_private(happening.account, dialect.fill_news(happening), now, later)
 
     def _fire(self, lever: Lever, now: int) -> None:
         """Carry out a timed lever; one that wants a calm moment waits until no scripted gap is open."""

@@ -64,6 +64,7 @@ class LeverName(enum.StrEnum):
     THIEF = "thief"
     PARTIAL = "partial"
     FILL_BEFORE_ACK = "fill_before_ack"
+    BARE_ACK = "bare_ack"
     LATE_VISIBILITY = "late_visibility"
     REVERSE_FILL = "reverse_fill"
 

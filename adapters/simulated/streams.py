@@ -163,14 +163,16 @@ class Streams:
         """A frame without a sequence number (trades, statuses, resolutions) to every subscriber."""
         self._to_subscribers(market_id, wire.encode(frame), now, None)
 
-    def publish_private(self, account: str, frame: msgspec.Struct, now: int) -> None:
-        """A frame to every private connection of an account, through the private levers."""
+    def publish_private(self, account: str, frame: msgspec.Struct, now: int, later: int = 0) -> None:
+        """A frame to every private connection of an account, `later` ns from now at the soonest, through the private
+        levers.
+        """
         pull = self._levers.pull
         if pull(LeverName.USER_DROP, account=account):
             return
         copies = 2 if pull(LeverName.USER_DUPLICATE, account=account) else 1
         late = pull(LeverName.USER_DELAY, account=account)
-        due = now + (duration_ns(late.delay) if late is not None else 0)
+        due = now + later + (duration_ns(late.delay) if late is not None else 0)
         data = wire.encode(frame)
         for connection, peer in self._connections.items():
             if peer.account == account and not peer.frozen:

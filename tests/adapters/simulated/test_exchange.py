@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.simulated import wire
+from adapters.simulated import reads, wire
 from adapters.simulated.desk import Manner, Reply
 from adapters.simulated.exchange import InProcessExchange, Setup, Trader
 from adapters.simulated.faults import LeverName, parse_plan
@@ -342,6 +342,23 @@ def test_a_thief_may_take_more_than_was_in_reach_so_that_the_price_runs_away() -
 
     assert exchange.snapshot(MARKET).yes.asks[0] == asks[4], "the best level and three further ones are gone"
     assert exchange.engine.audit() == []
+
+
+def test_a_bare_acknowledgement_says_nothing_of_fills_and_reads_and_streams_stay_silent_for_a_while() -> None:
+    exchange = an_exchange({"lever": "bare_ack", "delay": "1s"}, rate=0)
+    exchange.advance(START)
+    private = exchange.streams.open("bob")
+
+    answer = deal(exchange, "a", shares=5).answer
+
+    assert (answer.status, answer.filled, answer.error) == ("live", "0", None)
+    assert exchange.engine.orders["bob", "a"].filled == 5 * MICRO
+    assert reads.order_seen(exchange.engine, "bob", "a", exchange.now) is None
+    early = [e for e in exchange.advance(START + SECOND - 1) if isinstance(e, Send) and e.connection == private]
+    later = [e for e in exchange.advance(START + SECOND) if isinstance(e, Send) and e.connection == private]
+    assert not [e for e in early if b'"a"' in e.data]
+    assert len([e for e in later if b'"a"' in e.data]) >= 2
+    assert reads.order_seen(exchange.engine, "bob", "a", exchange.now) is not None
 
 
 def test_a_second_leg_is_known_by_what_was_bought_just_before() -> None:
