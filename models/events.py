@@ -131,7 +131,7 @@ def reconciled(
     return Event(
         at=at,
         kind=EventKind.RECONCILED,
-        text="; ".join([*findings, *(f"mended: {each}" for each in mended)]) or "ledger and venue agree",
+        text="; ".join([*(findings or ["ledger and venue agree"]), *(f"mended: {each}" for each in mended)]),
         facts=(
             ("cash_ledger", cash_ledger),
             ("cash_venue", cash_venue),

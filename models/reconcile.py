@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from models.clock import MS, WallNs
 from models.market import MarketId
@@ -247,7 +247,7 @@ def _fills(
             if before_ms is not None and (fill.exchange_ms is None or fill.exchange_ms > before_ms):
                 strangers.append(f"execution {_fill_words(fill)}")
         elif _is_news(order, fill):
-            missed.append((order, fill))
+            missed.append((order, replace(fill, client_order_id=order.intent.client_order_id)))
     return tuple(missed), strangers
 
 
