@@ -29,7 +29,8 @@ class Face:
     def __init__(self, system: System, stop: StopRequest) -> None:
         self._system = system
         self._stop = stop
-        self._asked = 0
+        self.leaving = Leaving.PROTECT
+        """What `quit` asked for; signals ask for protection."""
 
     def snapshot(self) -> StatusSnapshot:
         return self._system.publisher.latest
@@ -42,18 +43,18 @@ class Face:
         else:
             already = market_id in gate.market_halts
             record = gate.trip_market(market_id, reason, by)
-        persisted = gate.tripped is not None or market_id is not None
+        persisted = gate.halt_on_disk(market_id)
         return Halted(reason=record.reason, by=record.by, at=record.at, already=already, persisted=persisted)
 
     def outlook(self, market_id: MarketId | None) -> ResumeOutlook:
         gate = self._system.gate
         record = gate.tripped if market_id is None else gate.market_halts.get(market_id)
+        if record is not None and self._system.unreconciled():
+            self._system.reconcile("resume", RECONCILE_S)
         tripped = () if record is None else (f"{record.reason} (by {record.by})",)
         return ResumeOutlook(halted=record is not None, tripped=tripped, refusals=self._refusals())
 
     def resume(self, market_id: MarketId | None, reason: str, by: str) -> Resumed | Refused:
-        if self._system.unreconciled():
-            self._system.reconcile("resume", RECONCILE_S)
         refusals = self._refusals()
         if refusals:
             return Refused(why=refusals)
@@ -61,6 +62,7 @@ class Face:
         try:
             if market_id is not None:
                 gate.resume_market(market_id, by, reason)
+                self._system.market_resumed(market_id, reason, by)
                 return Resumed(note=f"{market_id} may trade again")
             permit = gate.resume(by, reason)
         except ResumeRefused as error:
@@ -72,7 +74,7 @@ class Face:
         """What forbids a resume: anything unknown, mismatched or naked, a crashed part."""
         crashed = self._system.crashed
         broken = () if crashed is None else (f"{crashed} has crashed: restart the bot",)
-        still_open = (f"still open: {item}" for item in self._system.open_items())
+        still_open = (f"still open: {item}" for item in self._system.worries())
         return (*broken, *still_open, *self._system.unreconciled())
 
     def ladders(self, market_id: MarketId, timeout_s: float) -> LaddersSeen | None:
@@ -124,6 +126,7 @@ class Face:
             return [f"{path}: {error.strerror}"]
 
     def quit(self, leaving: Leaving) -> None:
+        self.leaving = leaving
         self._stop.request(f"quit ({leaving.value})")
 
 

@@ -75,7 +75,7 @@ class Ports:
     ledger: Ledger
     snapshots: Address
     tap: Callable[[Address], Address]
-    """Stands before the ledger (`actors.status.NewsTap`), or hands it back unchanged."""
+    """Stands before the ledger (`actors.news.NewsTap`), or hands it back unchanged."""
     lanes: Callable[[OrderRoutes], Address] | None
     """Order lanes in live mode; None in paper mode, where the paper desk stands in their place."""
     on_stray: Callable[[object], None]
@@ -239,6 +239,7 @@ class Network:
             ports.on_crash,
             venues=sorted(plan.orders),
             markets={terms.complete_set.set_id: terms.market_ids for terms in plan.execution},
+            mergeable={t.market_ids[0]: t.complete_set.set_id for t in plan.execution if t.merges},
             patience=Patience(
                 every_ns=plan.config.runtime.reconcile_minutes * MINUTE_NS,
                 settle_ns=plan.config.execution.max_inflight_ns,

@@ -134,10 +134,10 @@ class RiskActor(BotActor):
                 self._state = resolved(self._state, message.market_id, self._markets)
             case CashSeen():
                 self._state = cash_seen(self._state, message.cash)
-            case TradingResumed():
+            case TradingResumed(market_id=None):
                 self._switch = self._switch.cleared()
-            case TradingHalted():
-                pass  # the latch itself is asked at every review
+            case TradingHalted() | TradingResumed():
+                pass  # the latches themselves are asked at every review
             case _:
                 raise TypeError(f"risk cannot handle {type(message).__name__}")
 

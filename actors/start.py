@@ -326,7 +326,7 @@ def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: 
         _talk(system, face, wanted, options, stop)
     finally:
         server.stop()
-        left = system.stop(stop.why or "asked to stop")
+        left = system.stop(stop.why or "asked to stop", leaving=face.leaving)
     if left:
         sys.stderr.write(f"stopped with {left} left open: {', '.join(system.open_items())}\n")
         return EXIT_LEFT_OPEN

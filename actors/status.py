@@ -1,5 +1,4 @@
-"""What the operator sees: a tap on the ledger's messages for the news, and the status snapshot that the watchdog
-publishes.
+"""The status snapshot that the watchdog publishes.
 
 Nothing here asks an actor. The publisher reads immutable values that actors leave in plain attributes (tops, states,
 gauges).
@@ -7,23 +6,19 @@ gauges).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from actors.base import Address
+from actors.news import NewsTap
 from adapters.feed import FeedCounters, FeedState
 from adapters.gate import Gate
 from adapters.operator.events import EventBoard
 from adapters.permit import HaltRecord
-from models import messages as m
 from models.book import TopOfBook
-from models.clock import SECOND, BootNs, Clock, WallNs
+from models.clock import BootNs, Clock, WallNs
 from models.market import Market, MarketId, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros
-from models.news import news_of
-from models.rows import AttemptChanged, AttemptOpened, Ending, OrderChanged, PaperFilled
 from models.sets import SetKind
 from models.status import (
     FeedState as FeedWord,
@@ -34,102 +29,11 @@ from models.status import (
     InFlight,
     Latency,
     MarketRow,
-    PaperTotals,
     SetRow,
     StatusSnapshot,
-    Today,
     Trading,
 )
 from models.watch import SetWatch
-
-
-class NewsTap:
-    """Stands before the LedgerActor: passes every message on, posts the ones worth a line, keeps today's counters.
-
-    Any thread. The text of a line is only made if it is shown.
-    """
-
-    def __init__(self, clock: Clock, board: EventBoard) -> None:
-        self._clock = clock
-        self._board = board
-        self._ledger: Address | None = None
-        self._lock = threading.Lock()
-        self._day = _day(clock.wall_ns())
-        self._today = Today()
-        self._paper = PaperTotals(sets=0, optimistic=MicroUsd(0), shifted=MicroUsd(0), pessimistic=MicroUsd(0))
-        self.gaps = 0
-        self.resyncs = 0
-        self.snapshots_checked = 0
-        self.snapshots_equal = 0
-
-    def before(self, ledger: Address) -> Address:
-        """Stand before `ledger` from now on."""
-        self._ledger = ledger
-        return self
-
-    def tell(self, message: object) -> None:
-        assert self._ledger is not None, "told before the ledger exists"
-        self._ledger.tell(message)
-        rows = message.rows if isinstance(message, m.RecordRows) else (message,)
-        for row in rows:
-            news = news_of(row)
-            if news is not None:
-                self._board.post(news.kind, news.subject, news.text, ident=news.ident, fold=news.fold)
-            self._count(row)
-
-    def counters(self) -> tuple[Today, PaperTotals]:
-        """Of the present UTC day."""
-        with self._lock:
-            self._roll()
-            return self._today, self._paper
-
-    def _roll(self) -> None:
-        day = _day(self._clock.wall_ns())
-        if day > self._day:
-            self._day = day
-            self._today = Today()
-            self._paper = PaperTotals(sets=0, optimistic=MicroUsd(0), shifted=MicroUsd(0), pessimistic=MicroUsd(0))
-
-    def _count(self, row: object) -> None:
-        match row:
-            case m.OpportunitySkipped() | m.OpportunityJudged():
-                self._add(opportunities=1)
-            case AttemptOpened():
-                self._add(attempts=1)
-            case AttemptChanged(ending=Ending() as ending):
-                self._add(
-                    completed=ending is Ending.SUCCESS,
-                    partial=ending is Ending.PARTIAL,
-                    fees=row.fees,
-                    net_pnl=row.realized_pnl or 0,
-                )
-            case OrderChanged(refusal=str(), by_venue=True):
-                self._add(rejects=1)
-            case PaperFilled():
-                self._add_paper(row)
-            case m.SnapshotCompared():
-                self.snapshots_checked += 1
-                self.snapshots_equal += row.equal
-            case m.BookNews(not_ready=None):
-                self.resyncs += 1
-            case m.BookNews(not_ready=reason) if reason is not None and reason.value == "gap":
-                self.gaps += 1
-            case _:
-                pass
-
-    def _add(self, **amounts: int) -> None:
-        with self._lock:
-            self._roll()
-            changed = {name: getattr(self._today, name) + int(amount) for name, amount in amounts.items()}
-            self._today = replace(self._today, **changed)
-
-    def _add_paper(self, row: PaperFilled) -> None:
-        with self._lock:
-            self._roll()
-            known = getattr(self._paper, row.model)
-            pessimistic = row.model == "pessimistic"
-            changed: dict[str, int] = {row.model: known + (row.net_pnl or 0)}
-            self._paper = replace(self._paper, sets=self._paper.sets + pessimistic, **changed)  # type: ignore[arg-type]
 
 
 class ExecutorView(Protocol):
@@ -159,27 +63,17 @@ class FeedView(Protocol):
     def counters(self) -> FeedCounters: ...
 
 
-@dataclass(slots=True)
-class FeedWatch:
-    """Outages of one feed, noted on its thread, read by the publisher."""
+class OutageView(Protocol):
+    """The part of a feed's `FeedWatch` that is shown."""
 
-    state: FeedState | None = None
-    down_since: BootNs | None = None
-    down_ns: int = 0
-    was_live: bool = False
+    @property
+    def state(self) -> FeedState | None: ...
 
-    def note(self, state: FeedState) -> int | None:
-        """Remember a state; returns the length of the outage that it ends, 0 for the first connection, else None."""
-        self.state = state
-        if state.kind == "down" and self.down_since is None and self.was_live:
-            self.down_since = state.at
-        if state.kind != "live":
-            return None
-        ended = 0 if self.down_since is None else state.at - self.down_since
-        self.down_ns += ended
-        self.down_since = None
-        self.was_live = True
-        return ended
+    @property
+    def down_since(self) -> BootNs | None: ...
+
+    @property
+    def down_ns(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +107,7 @@ class StatusPublisher:
         latency_ns: Callable[[], Sequence[int]],
         executors: Mapping[SetId, ExecutorView],
         risk: RiskView,
-        feeds: Mapping[str, tuple[FeedView, FeedWatch]],
+        feeds: Mapping[str, tuple[FeedView, OutageView]],
         open_items: Callable[[], tuple[str, ...]],
     ) -> None:
         self._fixed = fixed
@@ -257,6 +151,7 @@ class StatusPublisher:
                 for watch in self._own_sets.values()
                 if watch.terms.complete_set.kind is not SetKind.BINARY
             ),
+            orders=self._tap.orders(),
             in_flight=tuple(view.in_flight for view in self._executors.values() if view.in_flight is not None),
             open_items=self._open_items(),
             today=today,
@@ -287,7 +182,7 @@ class StatusPublisher:
         worst = max(words, key=badness.index, default=None)
         counters = [view.counters for view, _ in self._feeds.values()]
         seen = [c.last_frame_at for c in counters if c.last_frame_at is not None]
-        lags = [lag for top in self._tops.values() if (lag := top.lag_ms) is not None]
+        lags = [lag for top in list(self._tops.values()) if (lag := top.lag_ms) is not None]
         down = sum(w.down_ns + (0 if w.down_since is None else now - w.down_since) for _, w in self._feeds.values())
         return FeedStatus(
             state=worst or FeedWord.UNKNOWN,
@@ -349,7 +244,3 @@ def _edge(watch: SetWatch, total: int) -> MicroUsd:
 
 def _word(state: FeedState | None) -> FeedWord:
     return FeedWord.UNKNOWN if state is None else FeedWord(state.kind)
-
-
-def _day(wall: WallNs) -> int:
-    return wall // (86_400 * SECOND)

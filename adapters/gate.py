@@ -102,6 +102,11 @@ class Gate:
         """Halted markets by id (by `market_key` where the file does not say the id). A snapshot, never changes."""
         return MappingProxyType({record.market_id or key: record for key, record in self._markets.items()})
 
+    def halt_on_disk(self, market_id: str | None = None) -> bool:
+        """Whether the halt (of one market, or of all trading) would outlive this process. Looks at the files."""
+        files = self._files_at
+        return files.survives_restart() if market_id is None else files.market_survives_restart(market_id)
+
     def enter_opening(self, market_ids: Collection[str]) -> _Entry:
         """Context for the check and the first byte of one opening request on `market_ids`; yields whether it may go.
 

@@ -165,6 +165,14 @@ class StateDirectory:
         """Nobody has ever been permitted anything here: the state of a fresh directory."""
         return not os.path.lexists(self.before) and not os.path.lexists(self.permit)
 
+    def survives_restart(self) -> bool:
+        """Whether a new process would find all trading halted: a halt's file, or no permit where there was one."""
+        found = self.identity()
+        return self.halt_present() or ((found is None or found.size == 0) and not self.never_permitted())
+
+    def market_survives_restart(self, market_id: str) -> bool:
+        return os.path.lexists(self.halts / market_key(market_id))
+
     def read_halt(self) -> HaltRecord | None:
         """The recorded halt. A file that cannot be read is a halt too. Never raises."""
         return _read_record(self.halt) if self.halt_present() else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from models.clock import BootNs
 from models.fees import FeeSchedule
 from models.market import Action, MarketId, Outcome, SetId
-from models.money import MicroShares, MicroUsd, PriceMicros, divide_down
+from models.money import MicroShares, MicroUsd, PriceMicros, divide_down, text
 from models.order_life import Alarm, OrderLife, Phase
 from models.orders import AttemptId, ClientOrderId
 
@@ -129,6 +129,17 @@ class Attempt:
 
     @property
     def provisional(self) -> bool:
+    @property
+    def worries(self) -> tuple[str, ...]:
+        """What an operator would have to see to if the process ended now, one phrase each. Orders on their way that the
+        venue has not answered yet are none.
+        """
+        unknown = sum(life.phase in (Phase.UNKNOWN, Phase.CLOSING) for life in self.orders)
+        found = [f"{unknown} order{'s' if unknown > 1 else ''} unknown"] if unknown else []
+        if self.naked:
+            found.append(f"{text(self.surplus, 0)} shares unhedged")
+        return tuple(found)
+
         return any(life.provisional for life in self.orders)
 
     @property

@@ -60,10 +60,11 @@ class Runtime(Section):
         default=4.0, description="Whole time for one message, from its first byte to its last."
     )
     heartbeat_seconds: Annotated[float, Seconds(Bounds(at_least="0.1", at_most="300"))] = Field(
-        default=4.0, description="A ping is sent this often."
+        default=4.0, description="A ping is sent at least this often; a venue's own rule may be stricter."
     )
     pong_timeout_seconds: Annotated[float, Seconds(Bounds(at_least="0.1", at_most="300"))] = Field(
-        default=4.0, description="The connection counts as dead when a ping is not answered within this time."
+        default=4.0,
+        description="A ping that is not answered within this time, or a venue's shorter one, means a dead connection.",
     )
     max_book_age_seconds: Annotated[float, Seconds(Bounds(at_least="0.05", at_most="3600"))] = Field(
         default=10.0, description="Since the last evidence that a book is current; older books are never traded on."

@@ -174,9 +174,6 @@ class Risk(Section):
     kill_switch_conditions: KillSwitch = Field(
         default=KillSwitch(), description="Each of these stops all new sets until you type resume."
     )
-    permit_hours: Annotated[int, Count("hours", 1, 168)] = Field(
-        default=24, description="A permit to trade ends after this and must be given again."
-    )
 
     @property
     def max_daily_notional_micros(self) -> MicroUsd:
@@ -189,10 +186,6 @@ class Risk(Section):
     @property
     def duplicate_window_ns(self) -> int:
         return seconds_ns(self.duplicate_window_seconds)
-
-    @property
-    def permit_ns(self) -> int:
-        return seconds_ns(3600 * self.permit_hours)
 
 
 class Paper(Section):
