@@ -6,7 +6,7 @@ frames of one market and is consecutive. A snapshot carries the number of the la
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -21,6 +21,9 @@ USER_PATH: Final = "/ws/user"
 TextLevel = tuple[str, str]
 """(price, size)"""
 
+Whole = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+"""A number or a time that can be one; 40 digits in its place are a broken frame, not a sequence number."""
+
 
 class Side(msgspec.Struct, frozen=True, gc=False):
     bids: tuple[TextLevel, ...]
@@ -32,8 +35,8 @@ class Side(msgspec.Struct, frozen=True, gc=False):
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False, tag="snapshot"):
     market_id: str
-    seq: int
-    ts: int
+    seq: Whole
+    ts: Whole
     status: str
     yes: Side
     no: Side
@@ -43,8 +46,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False, tag="delta"):
     """New totals of the levels that changed, of both outcomes, at one instant."""
 
     market_id: str
-    seq: int
-    ts: int
+    seq: Whole
+    ts: Whole
     changes: tuple[tuple[str, str, str], ...]
     """(side name, price, new total; "0" removes the level)"""
 
@@ -52,13 +55,13 @@ class Delta(msgspec.Struct, frozen=True, gc=False, tag="delta"):
 class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag="heartbeat"):
     """At least once a second: the last sequence number sent of every market that this connection is subscribed to."""
 
-    ts: int
-    seqs: dict[str, int]
+    ts: Whole
+    seqs: dict[str, Whole]
 
 
 class Print(msgspec.Struct, frozen=True, gc=False, tag="trade"):
     market_id: str
-    ts: int
+    ts: Whole
     outcome: str
     price: str
     size: str
@@ -66,14 +69,14 @@ class Print(msgspec.Struct, frozen=True, gc=False, tag="trade"):
 
 class Status(msgspec.Struct, frozen=True, gc=False, tag="status"):
     market_id: str
-    ts: int
+    ts: Whole
     status: str
     detail: str
 
 
 class Resolved(msgspec.Struct, frozen=True, gc=False, tag="resolved"):
     market_id: str
-    ts: int
+    ts: Whole
     yes_pays: str
 
 
@@ -87,7 +90,7 @@ class Trouble(msgspec.Struct, frozen=True, gc=False, tag="error"):
 
 
 class Pong(msgspec.Struct, frozen=True, gc=False, tag="pong"):
-    ts: int
+    ts: Whole
 
 
 MarketFrame = Snapshot | Delta | Heartbeat | Print | Status | Resolved | Subscribed | Trouble | Pong
@@ -97,7 +100,7 @@ MarketFrame = Snapshot | Delta | Heartbeat | Print | Status | Resolved | Subscri
 
 
 class OrderNews(msgspec.Struct, frozen=True, gc=False, tag="order"):
-    ts: int
+    ts: Whole
     order_id: str
     client_order_id: str
     status: str
@@ -108,7 +111,7 @@ class OrderNews(msgspec.Struct, frozen=True, gc=False, tag="order"):
 class FillNews(msgspec.Struct, frozen=True, gc=False, tag="fill"):
     """An execution, and again when it settles or is reversed. Also one row of `GET /fills`."""
 
-    ts: int
+    ts: Whole
     """Of the execution."""
     trade_id: str
     order_id: str
