@@ -218,7 +218,7 @@ def _print(rows: Sequence[Row]) -> None:
         table.add_row(
             row.name, f"{row.ours:,g}", f"{row.other:,g}", row.unit, row.other_name, f"{row.ratio:g}", sign, row.met
         )
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
