@@ -25,6 +25,7 @@ from actors.base import PING, Address, BotActor, Crash
 from actors.book import BookActor
 from actors.dispatch import Dispatcher, stop_actor
 from actors.executor import ExecutorActor, Neighbours
+from actors.flight import Flight
 from actors.ledger import LedgerActor
 from actors.order_routes import OrderRoutes
 from actors.paper import PaperDesk
@@ -238,17 +239,19 @@ class Network:
             self._carriers.own,
             ports.on_crash,
             venues=sorted(plan.orders),
-            markets={terms.complete_set.set_id: terms.market_ids for terms in plan.execution},
             mergeable={t.market_ids[0]: t.complete_set.set_id for t in plan.execution if t.merges},
             patience=Patience(
                 every_ns=plan.config.runtime.reconcile_minutes * MINUTE_NS,
                 settle_ns=plan.config.execution.max_inflight_ns,
                 horizon_ns=max((leg.horizon_ns for terms in plan.execution for leg in terms.legs), default=0),
             ),
-            executors=self.executors,
+            flight=Flight(
+                self.executors,
+                {terms.complete_set.set_id: terms.market_ids for terms in plan.execution},
+                found.unfinished,
+                found.orphans,
+            ),
             streams=ports.user_streams,
-            unfinished=found.unfinished,
-            orphans=found.orphans,
             ledger=self.told,
             reader=ports.reader,
             lanes=lanes,

@@ -2,15 +2,19 @@
 minutes, when the operator wants to resume, and before the end. While it compares, the gate grants nothing.
 
 Accepts  ReconcileWanted (system, operator); StreamChanged (user feeds); Flushed (ledger); StatementSeen,
-         StatementFailed (account lanes); LOOK (clock)
-Sends    FlushWanted, RecordRows -> ledger;  StatementWanted, CancelOrder -> lanes;  StreamRestored -> executors;
+         StatementFailed (account lanes); MergeAnswered (protective lanes); LOOK (clock)
+Sends    FlushWanted, RecordRows -> ledger;  StatementWanted, CancelOrder, MergeSets -> lanes;
+         StreamRestored -> executors;
          FillSeen, OrderUpdated, MergeAnswered -> routes;  CashSeen -> risk;  Outcome -> whoever asked
 
 One pass: what is in flight comes to rest -> the ledger puts its rows on the disk -> every venue is read -> the two are
 compared. A difference is looked at again until it has outlived the venue's visibility horizon; only then it halts. At
 start the pass also waits for everything that the last process left open, so half sets are protected before anything is
-opened. What does not settle in time halts, with the list. Level-triggered: every message only notes what is now known,
-then the pass takes its next step. One per live bot, on a thread of its own, because it reads the disk.
+opened. What does not settle in time halts, with the list. Once the two agree, complete sets that an ended attempt still
+holds (its merge was refused, or never sent) are merged.
+
+Level-triggered: every message only notes what is now known, then the pass takes its next step. One per live bot, on a
+thread of its own, because it reads the disk.
 """
 
 from __future__ import annotations
@@ -23,19 +27,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.base import Address, BotActor, Crash
+from actors.flight import Flight
+from actors.mending import Mender
 from actors.order_routes import OrderRoutes
 from adapters.ledger.side import agreed_at, ledger_side
 from models.clock import MS, SECOND, BootNs, Clock, Timer
-from models.events import account_opened, reconciled
+from models.events import account_opened
 from models.market import MarketId, SetId, VenueName
 from models.messages import (
-    CancelOrder,
     CashSeen,
-    FillSeen,
     Flushed,
     FlushWanted,
     MergeAnswered,
-    OrderUpdated,
     ReconcileWanted,
     RecordRows,
     StatementFailed,
@@ -44,11 +47,8 @@ from models.messages import (
     StreamChanged,
     StreamRestored,
 )
-from models.money import MicroUsd
 from models.orders import AttemptId
-from models.reconcile import Compared, Finding, FindingKind, HeldSets, Outcome, VenueSide, compare, opening_findings
-from models.rows import FillReported
-from models.set_state import Cooldown, Exposed, Idle, Record
+from models.reconcile import Compared, Finding, FindingKind, Outcome, VenueSide, compare, opening_findings, together
 
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
@@ -83,16 +83,6 @@ class Gate(Protocol):
     def trip(self, reason: str, by: str) -> object: ...
 
 
-class Executor(Protocol):
-    """What is looked at of an `ExecutorActor`."""
-
-    @property
-    def record(self) -> Record: ...
-
-    @property
-    def address(self) -> Address: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long things may take, from the configuration and the venues' capabilities."""
@@ -118,9 +108,9 @@ class _Pass:
     failures: int = 0
     suspect_since: BootNs | None = None
     not_before: int = 0
-    found: list[Finding] = field(default_factory=list)
-    """Facts that were mended in this pass, for the record."""
-    booked: set[AttemptId] = field(default_factory=set)
+    mended: list[Finding] = field(default_factory=list)
+    """What was put right in this pass, for the record."""
+    told: set[AttemptId] = field(default_factory=set)
     """Attempts whose lost merges have been told in this pass."""
 
 
@@ -131,12 +121,10 @@ class ReconcileActor(BotActor):
         on_crash: Crash,
         *,
         venues: Sequence[VenueName],
-        markets: Mapping[SetId, Sequence[MarketId]],
+        mergeable: Mapping[MarketId, SetId],
         patience: Patience,
-        executors: Mapping[SetId, Executor],
+        flight: Flight,
         streams: Sequence[str],
-        unfinished: Sequence[AttemptId],
-        orphans: Sequence[AttemptId],
         ledger: Address,
         reader: Callable[[], sqlite3.Connection],
         lanes: Address,
@@ -145,20 +133,17 @@ class ReconcileActor(BotActor):
         gate: Gate,
         clock: Clock,
     ) -> None:
-        """`streams` are the user streams, down until they say otherwise; `unfinished` are attempts that this process
-        has taken up, `orphans` those that it could not; `reader` opens the ledger for reading.
-        """
+        """`streams` are the user streams, down until they say otherwise; `reader` opens the ledger for reading."""
         super().__init__(dispatcher, "reconcile", on_crash)
         self._venues = tuple(venues)
-        self._markets = markets
         self._patience = patience
-        self._executors = executors
-        self._unfinished = frozenset(unfinished)
-        self._orphans = tuple(orphans)
+        self._flight = flight
         self._ledger = ledger
         self._reader = reader
         self._lanes = lanes
-        self._routes = routes
+        self._mender = Mender(
+            mergeable=mergeable, ledger=ledger, lanes=lanes, routes=routes, clock=clock, reply_to=self.address
+        )
         self._risk = risk
         self._gate = gate
         self._clock = clock
@@ -206,6 +191,9 @@ class ReconcileActor(BotActor):
             case StatementFailed():
                 if self._pass is not None and message.serial == self._pass.serial:
                     self._unread(self._pass, f"{message.venue}: {message.why}")
+            case MergeAnswered():
+                if self._mender.note(message):
+                    self._wanted.append(ReconcileWanted(why="held sets were merged"))
             case _ if message is LOOK:
                 self._timer = None
             case _:
@@ -234,7 +222,7 @@ class ReconcileActor(BotActor):
             self._down.setdefault(message.feed, message.at)
             return
         self._down.pop(message.feed, None)
-        for executor in self._executors.values():
+        for executor in self._flight.executors.values():
             executor.address.tell(StreamRestored(message.at))
         if self._pass is None or self._pass.asked is not None:
             self._wanted.append(ReconcileWanted(why=f"{message.feed} is up"))
@@ -277,28 +265,8 @@ class ReconcileActor(BotActor):
 
     def _in_flight(self, this: _Pass, now: BootNs) -> bool:
         """Something moves that will come to rest by itself, or is to be taken up before anything may be opened."""
-        if this.first and any(now - since <= STREAM_GRACE_NS for since in self._down.values()):
-            return True
-        for executor in self._executors.values():
-            record = executor.record
-            if isinstance(record, Idle | Cooldown):
-                continue
-            resting = isinstance(record, Exposed) and record.attempt.quiet
-            if not resting or (this.first and record.attempt.attempt_id in self._unfinished):
-                return True
-        return False
-
-    def _busy_markets(self) -> frozenset[MarketId]:
-        """Markets with orders of ours that have not ended, or with a merge on its way."""
-        busy: set[MarketId] = set()
-        for set_id, executor in self._executors.items():
-            record = executor.record
-            if isinstance(record, Idle | Cooldown):
-                continue
-            merging = record.attempt.merge_asked and not record.attempt.merge_answered
-            if merging or not record.attempt.quiet:
-                busy.update(self._markets[set_id])
-        return frozenset(busy)
+        waiting = this.first and any(now - since <= STREAM_GRACE_NS for since in self._down.values())
+        return waiting or bool(self._mender.merging) or self._flight.moving(at_start=this.first)
 
     def _flush(self, this: _Pass, now: BootNs) -> None:
         self._serial += 1
@@ -330,14 +298,7 @@ class ReconcileActor(BotActor):
         finding = Finding(FindingKind.UNREAD, why)
         self.outcome = Outcome(at=self._clock.wall_ns(), why=this.why, findings=(finding,))
         if not this.failures:
-            event = reconciled(
-                self._clock.wall_ns(),
-                cash_ledger=None,
-                cash_venue=None,
-                positions_equal=None,
-                findings=[str(finding)],
-            )
-            self._ledger.tell(RecordRows(rows=(event,)))
+            self._ledger.tell(RecordRows(rows=(self.outcome.row(None),)))
         self._gate.hold(f"reconciling: {why}", KEY)
         delay = BACKOFF_NS[min(this.failures, len(BACKOFF_NS) - 1)]
         this.failures += 1
@@ -349,7 +310,7 @@ class ReconcileActor(BotActor):
     # -- the comparison
 
     def _judge(self, this: _Pass, now: BootNs) -> None:
-        venue = _together(this.statements.values())
+        venue = together(this.statements.values())
         with closing(self._reader()) as connection:
             ours = ledger_side(
                 connection,
@@ -358,9 +319,9 @@ class ReconcileActor(BotActor):
                 {o.venue_order_id for o in venue.open_orders}
                 | {fill.venue_order_id for fill in venue.fills if fill.venue_order_id is not None},
             )
-        busy = self._busy_markets()
+        busy = self._flight.busy_markets() | self._mender.merging
         compared = compare(ours, venue, busy)
-        self._mend(this, compared, now)
+        this.mended += self._mender.mend(compared, now)
         if not compared.equal:
             if this.suspect_since is None:
                 this.suspect_since = now
@@ -368,63 +329,21 @@ class ReconcileActor(BotActor):
             if now - this.suspect_since < patience:
                 self._again(this, RECHECK_NS if this.failures or not compared.missed else POLL_NS)
                 return
-        if compared.merged and not this.last and self._book_merges(this, compared.merged, now):
+        fresh = [] if this.last else [one for one in compared.merged if one.attempt_id not in this.told]
+        if fresh:
+            this.told.update(one.attempt_id for one in fresh)
+            this.mended += self._mender.tell_merged(fresh, now)
             this.suspect_since = None
             self._again(this, POLL_NS)
             return
-        findings = [*compared.findings, *self._left_open(this)]
-        if ours.opened_at is None and not self._under_way():
+        findings = [*compared.findings, *self._flight.left_open(at_start=this.first)]
+        if ours.opened_at is None and not self._flight.anything():
             findings += opening_findings(venue)
             self._open_account(venue)
             compared = replace(compared, cash_ledger=venue.cash, positions_equal=True)
         self._conclude(this, compared, tuple(findings), ours.as_of)
-
-    def _mend(self, this: _Pass, compared: Compared, now: BootNs) -> None:
-        """Facts that were missed go to their owners; an order of ours that rests and should not is cancelled. An
-        attempt that nobody remembers is long over: its execution is booked, and the difference that it makes halts.
-        """
-        for order, fill in compared.missed:
-            if self._routes.knows(fill.client_order_id):
-                self._routes.tell(FillSeen(fill=fill, at=now))
-            else:
-                row = FillReported(venue=order.intent.venue, at=self._clock.wall_ns(), fill=fill)
-                self._ledger.tell(RecordRows(rows=(row,)))
-        for order, seen in compared.orphans:
-            if self._routes.knows(order.intent.client_order_id):
-                self._routes.tell(OrderUpdated(seen=seen, at=now))
-            self._lanes.tell(CancelOrder(intent=order.intent, venue_order_id=seen.venue_order_id))
-        for finding in compared.findings:
-            if finding.kind in (FindingKind.MISSED, FindingKind.ORPHAN) and finding not in this.found:
-                this.found.append(finding)
-
-    def _book_merges(self, this: _Pass, merged: Sequence[HeldSets], now: BootNs) -> bool:
-        """The answers of these merges were lost: tell their executors. False where all have been told before."""
-        fresh = [one for one in merged if one.attempt_id not in this.booked]
-        for one in fresh:
-            this.booked.add(one.attempt_id)
-            this.found.append(Finding(FindingKind.MERGED, f"the sets of attempt {one.attempt_id}"))
-            if self._routes.knows_attempt(one.attempt_id):
-                cash, why = MicroUsd(one.size), "as the account shows it"
-                self._routes.tell(MergeAnswered(attempt_id=one.attempt_id, cash=cash, why=why, at=now))
-        return bool(fresh)
-
-    def _left_open(self, this: _Pass) -> list[Finding]:
-        """What a first pass did not see come to rest, and what nobody can work on."""
-        found = [
-            Finding(FindingKind.OPEN, f"attempt {attempt_id} is unfinished and its set is not configured any more")
-            for attempt_id in self._orphans
-        ]
-        if not this.first:
-            return found
-        for executor in self._executors.values():
-            record = executor.record
-            if not isinstance(record, Idle | Cooldown) and record.attempt.attempt_id in self._unfinished:
-                words = f"attempt {record.attempt.attempt_id} of {record.attempt.set_id} is {record.state.value}"
-                found.append(Finding(FindingKind.OPEN, words))
-        return found
-
-    def _under_way(self) -> bool:
-        return any(not isinstance(executor.record, Idle | Cooldown) for executor in self._executors.values())
+        if not findings and not busy and not this.last:
+            self._mender.merge(ours.held)
 
     def _open_account(self, venue: VenueSide) -> None:
         held = [(market, outcome, size) for (market, outcome), size in sorted(venue.positions.items()) if size]
@@ -432,26 +351,16 @@ class ReconcileActor(BotActor):
 
     def _conclude(self, this: _Pass, compared: Compared, findings: tuple[Finding, ...], as_of: int) -> None:
         wall, now = self._clock.wall_ns(), self._clock.boot_ns()
-        mended = [finding for finding in this.found if finding not in findings]
-        event = reconciled(
-            wall,
-            cash_ledger=compared.cash_ledger,
-            cash_venue=compared.cash_venue,
-            positions_equal=compared.positions_equal,
-            findings=[str(finding) for finding in findings],
-            as_of=as_of,
-            mended=[str(finding) for finding in mended],
-        )
-        self._ledger.tell(RecordRows(rows=(event,)))
         self.outcome = Outcome(
             at=wall,
             why=this.why,
             findings=findings,
-            mended=tuple(mended),
+            mended=tuple(finding for finding in dict.fromkeys(this.mended) if finding not in findings),
             cash_ledger=compared.cash_ledger,
             cash_venue=compared.cash_venue,
             positions_equal=compared.positions_equal,
         )
+        self._ledger.tell(RecordRows(rows=(self.outcome.row(as_of),)))
         if compared.cash_venue is not None:
             self._risk.tell(CashSeen(compared.cash_venue, now))
         halting = [str(finding) for finding in findings if finding.kind.halts]
@@ -477,18 +386,3 @@ class ReconcileActor(BotActor):
             self._gate.release_hold(KEY)
         logger.info("reconciled (%s): %s", this.why, "; ".join(map(str, self.outcome.findings)) or "equal")
         self._look_in(MS if self._wanted else STREAM_GRACE_NS)
-
-
-def _together(statements: Any) -> VenueSide:
-    """All venues as one account: cash and positions add up."""
-    positions: dict[tuple[str, str], int] = {}
-    for statement in statements:
-        for market_id, outcome, size in statement.positions:
-            key = (market_id, outcome.value)
-            positions[key] = positions.get(key, 0) + size
-    return VenueSide(
-        cash=MicroUsd(sum(statement.cash for statement in statements)),
-        positions=positions,
-        open_orders=tuple(order for statement in statements for order in statement.open_orders),
-        fills=tuple(fill for statement in statements for fill in statement.fills),
-    )

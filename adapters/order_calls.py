@@ -29,6 +29,7 @@ from models.messages import (
     StatementWanted,
     SubmitAnswered,
 )
+from models.money import MicroUsd
 from models.orders import (
     Accepted,
     CancelAnswer,
@@ -223,7 +224,11 @@ class OrderCalls:
         except Exception as error:  # the lane's edge: the merge may have been done
             logger.exception("a merge failed")
             why = type(error).__name__
-        self._answers.tell(MergeAnswered(attempt_id=message.attempt_id, cash=cash, why=why, at=self._clock.boot_ns()))
+        self.merged(message, cash, why)
+
+    def merged(self, message: MergeSets, cash: MicroUsd | None, why: str) -> None:
+        answer = MergeAnswered(attempt_id=message.attempt_id, cash=cash, why=why, at=self._clock.boot_ns())
+        (message.reply_to or self._answers).tell(answer)
 
     # -- inside
 

@@ -29,7 +29,6 @@ from models.clock import SECOND, BootNs, Clock
 from models.market import VenueName
 from models.messages import (
     CancelOrder,
-    MergeAnswered,
     MergeSets,
     ProbeAnswered,
     ProbeOrder,
@@ -336,11 +335,7 @@ class OrderLanes:
         calls = self._calls[venue]
 
         def unknown() -> None:
-            self._answers.tell(
-                MergeAnswered(
-                    attempt_id=message.attempt_id, cash=None, why="no answer in time", at=self._clock.boot_ns()
-                )
-            )
+            calls.merged(message, None, "no answer in time")
 
         self._protect(venue, self._job(lambda: calls.merge(message), unknown, unknown, protective=True))
 

@@ -382,12 +382,16 @@ class ProbeAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeSets:
-    """ExecutorActor -> protective lane. Turn complete sets of one market into cash (venues with `merge`)."""
+    """ExecutorActor, ReconcileActor -> protective lane. Turn complete sets of one market into cash (venues with
+    `merge`).
+    """
 
     attempt_id: AttemptId
     set_id: SetId
     market_id: MarketId
     size: MicroShares
+    reply_to: Receiver | None = None
+    """Who is told the answer; None: the attempt's executor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,17 +18,20 @@ here halts because a read came too early. Money is micro-dollars, sizes are micr
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.clock import MS, WallNs
+from models.events import reconciled
 from models.market import MarketId
 from models.market import Outcome as MarketOutcome
+from models.messages import StatementSeen
 from models.money import MicroShares, MicroUsd, text
 from models.order_life import Phase
 from models.orders import AttemptId, ClientOrderId, Fill, OrderSeen, VenueOrderId, VenueOrderStatus
 from models.recovery import StoredOrder
-from models.rows import FillsDisagreeError, join_fills
+from models.rows import Event, FillsDisagreeError, join_fills
 
 Holding = tuple[str, str]
 """(market id, outcome)"""
@@ -135,6 +138,18 @@ class Outcome:
     def clean(self) -> bool:
         return not self.findings
 
+    def row(self, as_of: int | None) -> Event:
+        """For the ledger; `as_of` is its row up to which `cash_ledger` was computed."""
+        return reconciled(
+            self.at,
+            cash_ledger=self.cash_ledger,
+            cash_venue=self.cash_venue,
+            positions_equal=self.positions_equal,
+            findings=[str(finding) for finding in self.findings],
+            as_of=as_of,
+            mended=[str(finding) for finding in self.mended],
+        )
+
 
 @dataclass(slots=True)
 class _Known:
@@ -221,6 +236,21 @@ def _adding_up(held: Sequence[HeldSets], size: int) -> list[HeldSets] | None:
         if size in ways:
             break
     return ways.get(size)
+
+
+def together(statements: Iterable[StatementSeen]) -> VenueSide:
+    """All venues as one account: cash and positions add up."""
+    said = tuple(statements)
+    positions: Counter[Holding] = Counter()
+    for statement in said:
+        for market_id, outcome, size in statement.positions:
+            positions[market_id, outcome.value] += size
+    return VenueSide(
+        cash=MicroUsd(sum(statement.cash for statement in said)),
+        positions=positions,
+        open_orders=tuple(order for statement in said for order in statement.open_orders),
+        fills=tuple(fill for statement in said for fill in statement.fills),
+    )
 
 
 def opening_findings(venue: VenueSide) -> tuple[Finding, ...]:

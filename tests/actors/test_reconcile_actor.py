@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.flight import Flight
 from actors.ledger import LedgerActor
 from actors.network import _begin
 from actors.order_routes import OrderRoutes
@@ -21,6 +22,7 @@ from models.messages import (
     CashSeen,
     FillSeen,
     MergeAnswered,
+    MergeSets,
     ReconcileWanted,
     RecordRows,
     StatementFailed,
@@ -119,12 +121,10 @@ class Bench:
             self.sim,
             self._crash,
             venues=[VENUE],
-            markets={SetId("m1"): [MarketId("m1")]},
+            mergeable={MarketId("m1"): SetId("m1")},
             patience=Patience(every_ns=HOUR, settle_ns=15 * SECOND, horizon_ns=HORIZON),
-            executors={SetId("m1"): self.fake},
+            flight=Flight({SetId("m1"): self.fake}, {SetId("m1"): [MarketId("m1")]}, unfinished, orphans),
             streams=streams,
-            unfinished=unfinished,
-            orphans=orphans,
             ledger=self.writer.address,
             reader=lambda: open_reader(self.path),
             lanes=self.lanes,
@@ -465,15 +465,11 @@ def test_the_last_comparison_is_short_written_down_and_leaves_the_gate_alone(tmp
     assert not bench.opens()
 
 
-def test_a_lost_merge_is_told_to_its_executor_once_it_has_outlived_the_horizon(tmp_path):
-    bench = a_bench(tmp_path)
-    owner = Heard()
-    bench.routes.own(INTENT.attempt_id, owner)
+def hold_sets(bench: Bench) -> None:
+    """Ten YES and ten NO for nine dollars, which an ended attempt still holds."""
     bench.buy()
     no = replace(INTENT, client_order_id="c-2", outcome=Outcome.NO, leg=1)
-    bench.write(
-        OrderAdopted(intent=no, venue_order_id="v-2", at=bench.clock.wall_ns()),
-    )
+    bench.write(OrderAdopted(intent=no, venue_order_id="v-2", at=bench.clock.wall_ns()))
     bench.book(replace(FILL, venue_trade_id="t-2", client_order_id="c-2", venue_order_id="v-2"))
     bench.write(
         AttemptChanged(
@@ -489,7 +485,16 @@ def test_a_lost_merge_is_told_to_its_executor_once_it_has_outlived_the_horizon(t
             resolution="",
         )
     )
-    bench.lanes.cash += 10_000_000 - 4_500_000
+    bench.lanes.cash -= 4_500_000
+    bench.lanes.positions = tuple((MarketId("m1"), outcome, shares(10)) for outcome in Outcome)
+
+
+def test_a_lost_merge_is_told_to_its_executor_once_it_has_outlived_the_horizon(tmp_path):
+    bench = a_bench(tmp_path)
+    owner = Heard()
+    bench.routes.own(INTENT.attempt_id, owner)
+    hold_sets(bench)
+    bench.lanes.cash += 10_000_000
     bench.lanes.positions = ()
 
     bench.actor.address.tell(ReconcileWanted(why="test"))
@@ -499,6 +504,38 @@ def test_a_lost_merge_is_told_to_its_executor_once_it_has_outlived_the_horizon(t
 
     [answer] = owner.of(MergeAnswered)
     assert (answer.attempt_id, answer.cash) == (INTENT.attempt_id, 10_000_000)
+
+
+def test_sets_that_an_ended_attempt_still_holds_are_merged_once_ledger_and_venue_agree(tmp_path):
+    bench = a_bench(tmp_path)
+    owner = Heard()
+    bench.routes.own(INTENT.attempt_id, owner)
+    hold_sets(bench)
+
+    bench.actor.address.tell(ReconcileWanted(why="test"))
+    bench.run(1)
+
+    [merge] = bench.lanes.of(MergeSets)
+    assert (merge.attempt_id, merge.size) == (INTENT.attempt_id, shares(10))
+    merge.reply_to.tell(MergeAnswered(attempt_id=merge.attempt_id, cash=None, why="not settled", at=BootNs(0)))
+    bench.run(1)
+    assert owner.of(MergeAnswered)[0].cash is None
+    assert len(bench.lanes.of(MergeSets)) == 1, "a refused merge is tried again with the next regular comparison"
+    bench.run(3600)
+    assert len(bench.lanes.of(MergeSets)) == 2
+
+
+def test_sets_of_a_venue_that_does_not_merge_are_held(tmp_path):
+    bench = a_bench(tmp_path)
+    bench.actor._mender._mergeable = {}
+    bench.routes.own(INTENT.attempt_id, Heard())
+    hold_sets(bench)
+
+    bench.actor.address.tell(ReconcileWanted(why="test"))
+    bench.run(1)
+
+    assert bench.lanes.of(MergeSets) == []
+    assert bench.rows("reconciled")[-1][0] == "ledger and venue agree"
 
 
 @pytest.mark.parametrize("key", [KEY, STREAM_KEY])

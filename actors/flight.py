@@ -1,0 +1,76 @@
+"""What the executors have under way, as a reconcile has to know it. Reads their records, which are immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from actors.base import Address
+from models.attempt import Attempt
+from models.market import MarketId, SetId
+from models.orders import AttemptId
+from models.reconcile import Finding, FindingKind
+from models.set_state import Cooldown, Idle, Record, State
+
+
+class Executor(Protocol):
+    """What is looked at of an `ExecutorActor`."""
+
+    @property
+    def record(self) -> Record: ...
+
+    @property
+    def address(self) -> Address: ...
+
+
+class Flight:
+    def __init__(
+        self,
+        executors: Mapping[SetId, Executor],
+        markets: Mapping[SetId, Sequence[MarketId]],
+        unfinished: Collection[AttemptId],
+        orphans: Collection[AttemptId],
+    ) -> None:
+        """`unfinished` are attempts that this process has taken up at its start, `orphans` those that it could not."""
+        self.executors = executors
+        self._markets = markets
+        self._unfinished = frozenset(unfinished)
+        self._orphans = tuple(orphans)
+
+    def anything(self) -> bool:
+        return bool(self._under_way())
+
+    def moving(self, *, at_start: bool) -> bool:
+        """Something will come to rest by itself, or (at start) was left open and has to be settled first. A residue
+        that waits for a way out is at rest.
+        """
+        for _, state, attempt in self._under_way():
+            resting = state is State.EXPOSED and attempt.quiet
+            if not resting or (at_start and attempt.attempt_id in self._unfinished):
+                return True
+        return False
+
+    def busy_markets(self) -> frozenset[MarketId]:
+        """Markets with orders of ours that have not ended, or with a merge on its way."""
+        busy: set[MarketId] = set()
+        for set_id, _, attempt in self._under_way():
+            if not attempt.quiet or (attempt.merge_asked and not attempt.merge_answered):
+                busy.update(self._markets[set_id])
+        return frozenset(busy)
+
+    def left_open(self, *, at_start: bool) -> list[Finding]:
+        """What nobody can work on, and what a first pass did not see come to rest."""
+        words = [
+            f"attempt {attempt_id} is unfinished and its set is not configured any more" for attempt_id in self._orphans
+        ]
+        if at_start:
+            words += [
+                f"attempt {attempt.attempt_id} of {attempt.set_id} is {state.value}"
+                for _, state, attempt in self._under_way()
+                if attempt.attempt_id in self._unfinished
+            ]
+        return [Finding(FindingKind.OPEN, each) for each in words]
+
+    def _under_way(self) -> list[tuple[SetId, State, Attempt]]:
+        records = ((set_id, executor.record) for set_id, executor in self.executors.items())
+        return [(s, record.state, record.attempt) for s, record in records if not isinstance(record, Idle | Cooldown)]
