@@ -371,6 +371,7 @@ class _PoolInbox(LaneInbox):
 
     def get(self) -> Envelope[Any]:
         if self.turn <= 0:
+            self.working = False
             raise IdleError
         self.turn -= 1
         return super().get()

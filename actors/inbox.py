@@ -45,6 +45,10 @@ class LaneInbox:
         self._urgent: deque[Envelope[Any]] = deque()
         self._ordinary: deque[Envelope[Any]] = deque()
         self._closed = False
+        self.handled = 0
+        """Messages handed out so far; the watchdog looks whether it grows."""
+        self.working = False
+        """The receiver has a message and has not come back for the next one."""
 
     def put(self, envelope: Envelope[Any], /) -> None:
         """Raises `InboxFullError` or, once the actor has stopped, `ActorDeadError`."""
@@ -66,11 +70,12 @@ class LaneInbox:
 
     def get(self) -> Envelope[Any]:
         with self._changed:
+            self.working = False
             while True:
-                if self._urgent:
-                    return self._urgent.popleft()
-                if self._ordinary:
-                    return self._ordinary.popleft()
+                if self._urgent or self._ordinary:
+                    self.working = True
+                    self.handled += 1
+                    return (self._urgent or self._ordinary).popleft()
                 if not self._waits:
                     raise IdleError
                 self._changed.wait()
@@ -79,8 +84,14 @@ class LaneInbox:
         """Take nothing more. Returns how many messages wait that nobody expects an answer to: they are lost."""
         with self._changed:
             self._closed = True
+            self.working = False
             waiting = (*self._urgent, *self._ordinary)
             return sum(e.reply_to is None and not isinstance(e.message, _ActorStop) for e in waiting)
+
+    @property
+    def busy(self) -> bool:
+        """Somebody waits for the receiver, or it is at work; never after the stop."""
+        return not self._closed and (self.working or bool(self._urgent or self._ordinary))
 
     def empty(self) -> bool:
         return not (self._urgent or self._ordinary)

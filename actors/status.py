@@ -26,6 +26,7 @@ from models.status import (
 from models.status import (
     FeedStatus,
     Gauge,
+    InboxLook,
     InFlight,
     Latency,
     MarketRow,
@@ -105,6 +106,7 @@ class StatusPublisher:
         watches: Sequence[SetWatch],
         tops: Mapping[MarketId, TopOfBook],
         latency_ns: Callable[[], Sequence[int]],
+        inbox: Callable[[], InboxLook],
         executors: Mapping[SetId, ExecutorView],
         risk: RiskView,
         feeds: Mapping[str, tuple[FeedView, OutageView]],
@@ -119,6 +121,7 @@ class StatusPublisher:
         self._own_sets = {watch.set_id: watch for watch in watches}
         self._tops = tops
         self._latency_ns = latency_ns
+        self._inbox = inbox
         self._executors = executors
         self._risk = risk
         self._feeds = feeds
@@ -158,6 +161,7 @@ class StatusPublisher:
             limits=self._risk.limits,
             kill_switch=self._risk.kill_switch,
             latency=self._latency(),
+            inbox=self._inbox(),
             paper=paper if fixed.mode == "paper" else None,
             events=self._board.newest(),
             config_hash=fixed.config_hash,

@@ -19,6 +19,7 @@ from typing import Final
 
 from actors.dispatch import HotDispatcher, OwnDispatcher, PoolDispatcher
 from actors.feeds import Feeds, Record, user_feed
+from actors.inbox import LaneInbox
 from actors.network import Carriers, Network, Ports, Recovered
 from actors.news import NewsTap
 from actors.order_routes import OrderRoutes
@@ -128,14 +129,14 @@ class System:
             compared=lambda: (self.tap.snapshots_checked, self.tap.snapshots_equal),
             record=outside.record,
         )
-        self.publisher = self._make_publisher()
         self._watchdog = Watchdog(
             outside.clock,
             self._probes(),
             trip=lambda why: self._trip(why, "watchdog"),
-            every_turn=(outside.gate.refresh, self._renew_permit, self.publisher.publish),
+            every_turn=(outside.gate.refresh, self._renew_permit, self._publish),
             stacks=plan.state / "stacks.txt",
         )
+        self.publisher = self._make_publisher()
         self._ending = threading.Event()
         self.run_id = outside.ids.fresh("r")
         self.crashed: str | None = None
@@ -290,6 +291,7 @@ class System:
             watches=self.network.watches,
             tops=self.network.signal.tops,
             latency_ns=lambda: list(self.network.signal.latency_ns),
+            inbox=lambda: self._watchdog.inbox,
             executors=self.network.executors,
             risk=self.network.risk,
             feeds=self._feeds.views(),
@@ -297,9 +299,22 @@ class System:
         )
 
     def _probes(self) -> dict[str, Probe]:
-        """Lanes answer for their own stuck workers (`order_lanes`), so only the dispatchers are looked at."""
-        progress = self._hot.progress
-        return {"hot": Probe(handled=lambda: progress.handled, busy=lambda: progress.current)}
+        """The hot run queue, and every actor with an inbox of its own. Lanes answer for their own stuck workers
+        (`order_lanes`); the reconcile may read long, and holds the gate while it does.
+        """
+        hot, progress = self._hot, self._hot.progress
+        probes = {
+            "hot": Probe(
+                handled=lambda: progress.handled, busy=lambda: progress.current, waiting=lambda: len(hot.queue)
+            )
+        }
+        for actor in self.network.actors():
+            if isinstance(actor.actor_inbox, LaneInbox) and actor is not self.network.reconcile:
+                probes[actor.name] = _inbox_probe(actor.name, actor.actor_inbox)
+        return probes
+
+    def _publish(self) -> None:
+        self.publisher.publish()
 
     def _renew_permit(self) -> None:
         """Paper and demo runs of days renew their own permit; live never does."""
@@ -347,6 +362,10 @@ class System:
 
 def _markets_of(plan: Plan, name: VenueName) -> list[Market]:
     return [market for market in plan.markets.values() if market.venue == name]
+
+
+def _inbox_probe(name: str, inbox: LaneInbox) -> Probe:
+    return Probe(handled=lambda: inbox.handled, busy=lambda: name if inbox.busy else None, waiting=lambda: len(inbox))
 
 
 class _OutcomeAnswer:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from models.clock import SECOND, BootNs, Clock
+from models.status import InboxLook
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,17 @@ class Probe:
 
     handled: Callable[[], int]
     busy: Callable[[], str | None]
+    waiting: Callable[[], int] = lambda: 0
+    """Messages in its inbox."""
 
 
 @dataclass(slots=True)
 class _Seen:
     handled: int
     since: BootNs
+    mark: int
+    """How many messages will have been handled once those are that waited at `marked`."""
+    marked: BootNs
 
 
 class Watchdog:
@@ -62,6 +68,8 @@ class Watchdog:
         self._every_turn = every_turn
         self._stacks = stacks
         self._seen: dict[str, _Seen] = {}
+        self.inbox = InboxLook(waiting=0, age_ns=0)
+        """As of the newest look; immutable, read from any thread."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -76,15 +84,23 @@ class Watchdog:
         """One look at every probe; returns since when the longest stuck one has been stuck, None if all move."""
         now = self._clock.boot_ns()
         stuck: BootNs | None = None
+        waiting, oldest = 0, now
         for name, probe in self._probes.items():
-            handled, busy = probe.handled(), probe.busy()
+            handled, busy, queued = probe.handled(), probe.busy(), probe.waiting()
             seen = self._seen.get(name)
-            if busy is None or seen is None or seen.handled != handled:
-                self._seen[name] = _Seen(handled, now)
+            if seen is None:
+                seen = self._seen[name] = _Seen(handled, now, handled + queued, now)
+            if seen.mark <= handled:
+                seen.mark, seen.marked = handled + queued, now
+            waiting += queued
+            oldest = min(oldest, seen.marked)
+            if busy is None or seen.handled != handled:
+                seen.handled, seen.since = handled, now
                 continue
             if now - seen.since > TRIP_NS:
                 self._trip(f"{name}: {busy} has made no progress for {(now - seen.since) / SECOND:.1f} s")
                 stuck = seen.since if stuck is None else min(stuck, seen.since)
+        self.inbox = InboxLook(waiting=waiting, age_ns=now - oldest)
         return stuck
 
     def _run(self) -> None:

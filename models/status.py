@@ -204,6 +204,14 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboxLook:
+    """What waits in the inboxes of all actors, and for how long the oldest of it has, to a quarter of a second."""
+
+    waiting: int
+    age_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusSnapshot:
     """Everything that the operator's screens show. Markets and gauges stand in the order in which they are listed."""
 
@@ -228,6 +236,7 @@ class StatusSnapshot:
     limits: tuple[Gauge, ...] = ()
     kill_switch: tuple[Gauge, ...] = ()
     latency: Latency = Latency(p50_ns=None, p99_ns=None)
+    inbox: InboxLook = InboxLook(waiting=0, age_ns=0)
     paper: PaperTotals | None = None
     events: tuple[EventLine, ...] = ()
     """The newest lines, oldest first."""

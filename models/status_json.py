@@ -15,6 +15,7 @@ from models.status import (
     SCHEMA_VERSION,
     FeedState,
     FeedStatus,
+    InboxLook,
     Latency,
     MarketRow,
     PaperTotals,
@@ -105,6 +106,7 @@ def to_json(status: StatusSnapshot) -> Json:
             "p50": maybe(milliseconds, status.latency.p50_ns),
             "p99": maybe(milliseconds, status.latency.p99_ns),
         },
+        "inbox": {"waiting": status.inbox.waiting, "age_s": seconds(status.inbox.age_ns)},
         "paper": maybe(paper_json, status.paper),
         "events": [event_json(line) for line in status.events],
         "config_hash": status.config_hash,
@@ -166,6 +168,7 @@ def _from_json(d: Mapping[str, Any]) -> StatusSnapshot:
             p50_ns=maybe(lambda ms: round(ms * MS), d["latency_ms"]["p50"]),
             p99_ns=maybe(lambda ms: round(ms * MS), d["latency_ms"]["p99"]),
         ),
+        inbox=InboxLook(waiting=d["inbox"]["waiting"], age_ns=ns(d["inbox"]["age_s"])),
         paper=None
         if paper is None
         else PaperTotals(
