@@ -44,6 +44,9 @@ class LeverName(enum.StrEnum):
     RESTART = "restart"
     CLOSE_MARKET = "close_market"
     RESOLVE = "resolve"
+    TICK_CHANGE = "tick_change"
+    DISABLED = "disabled"
+    CANCEL_ONLY = "cancel_only"
 
     DROP = "drop"
     GAP = "gap"
@@ -51,6 +54,11 @@ class LeverName(enum.StrEnum):
     REORDER = "reorder"
     GARBAGE = "garbage"
     UNKNOWN_TYPE = "unknown_type"
+    HALF = "half"
+    EMPTY = "empty"
+    STALE_BOOK = "stale_book"
+    BARE_BOOK = "bare_book"
+    REVERSED_LEVELS = "reversed_levels"
 
     TIMEOUT_BEFORE_ACCEPT = "timeout_before_accept"
     TIMEOUT_AFTER_ACCEPT = "timeout_after_accept"
@@ -60,6 +68,7 @@ class LeverName(enum.StrEnum):
     TRUNCATED_JSON = "truncated_json"
     HTML_BODY = "html_body"
     RATE_LIMITED = "rate_limited"
+    EDGE_LIMITED = "edge_limited"
     REFUSE = "refuse"
     THIEF = "thief"
     PARTIAL = "partial"
@@ -67,6 +76,7 @@ class LeverName(enum.StrEnum):
     BARE_ACK = "bare_ack"
     LATE_VISIBILITY = "late_visibility"
     REVERSE_FILL = "reverse_fill"
+    RETRY_SETTLEMENT = "retry_settlement"
 
     FILL_BEFORE_CANCEL = "fill_before_cancel"
     CANCEL_TIMEOUT = "cancel_timeout"
@@ -75,6 +85,22 @@ class LeverName(enum.StrEnum):
     USER_DUPLICATE = "user_duplicate"
     USER_DELAY = "user_delay"
 
+
+DIALECT: Final = frozenset(
+    (
+        LeverName.TICK_CHANGE,
+        LeverName.DISABLED,
+        LeverName.CANCEL_ONLY,
+        LeverName.HALF,
+        LeverName.EMPTY,
+        LeverName.STALE_BOOK,
+        LeverName.BARE_BOOK,
+        LeverName.REVERSED_LEVELS,
+        LeverName.EDGE_LIMITED,
+        LeverName.RETRY_SETTLEMENT,
+    )
+)
+"""Levers that only another venue's protocol in front of the exchange obeys; in the exchange's own they do nothing."""
 
 TIMED: Final = frozenset(LeverName(name) for name in list(LeverName)[: list(LeverName).index(LeverName.DROP)])
 """Levers that wait for nothing but the time."""
