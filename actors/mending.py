@@ -67,7 +67,7 @@ class Mender:
         for one in merged:
             if self._routes.knows_attempt(one.attempt_id):
                 cash, why = MicroUsd(one.size), "as the account shows it"
-                self._routes.tell(MergeAnswered(attempt_id=one.attempt_id, cash=cash, why=why, at=now))
+                self._routes.tell(MergeAnswered(attempt_id=one.attempt_id, cash=cash, size=one.size, why=why, at=now))
         return [Finding(FindingKind.MERGED, f"the sets of attempt {one.attempt_id}") for one in merged]
 
     def merge(self, held: Sequence[HeldSets]) -> None:

@@ -224,7 +224,9 @@ class PaperDesk(BotActor):
         payout = self._terms[message.set_id].complete_set.payout
         cash = MicroUsd(divide_down(payout * message.size, MICRO))
         self._executors.tell(
-            MergeAnswered(attempt_id=message.attempt_id, cash=cash, why="paper", at=self._clock.boot_ns())
+            MergeAnswered(
+                attempt_id=message.attempt_id, cash=cash, size=message.size, why="paper", at=self._clock.boot_ns()
+            )
         )
 
     # -- studies ---------------------------------------------------------------------------------------------------

@@ -227,7 +227,9 @@ class OrderCalls:
         self.merged(message, cash, why)
 
     def merged(self, message: MergeSets, cash: MicroUsd | None, why: str) -> None:
-        answer = MergeAnswered(attempt_id=message.attempt_id, cash=cash, why=why, at=self._clock.boot_ns())
+        answer = MergeAnswered(
+            attempt_id=message.attempt_id, cash=cash, size=message.size, why=why, at=self._clock.boot_ns()
+        )
         (message.reply_to or self._answers).tell(answer)
 
     # -- inside

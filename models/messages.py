@@ -400,6 +400,8 @@ class MergeAnswered:
 
     attempt_id: AttemptId
     cash: MicroUsd | None
+    size: MicroShares | None = None
+    """Sets that the request was about; None: all that the attempt held."""
     why: str
     at: BootNs
 

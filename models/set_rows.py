@@ -92,16 +92,18 @@ def realized_pnl(terms: ExecutionTerms, attempt: Attempt) -> tuple[MicroUsd | No
     return realized, "netting" if terms.nets else "merge"
 
 
-def settled(terms: ExecutionTerms, attempt: Attempt, kind: str, cash: MicroUsd, at: WallNs) -> Settled:
-    """All complete sets of an attempt turned into cash; the ledger recomputes cash and positions from it (I8)."""
+def settled(
+    terms: ExecutionTerms, attempt: Attempt, kind: str, size: MicroShares, cash: MicroUsd, at: WallNs
+) -> Settled:
+    """Complete sets of an attempt turned into cash; the ledger recomputes cash and positions from it (I8)."""
     return Settled(
         at=at,
         attempt_id=attempt.attempt_id,
         set_id=attempt.set_id,
         market_id=terms.market_ids[0],
         kind=kind,
-        yes_size=attempt.sets,
-        no_size=attempt.sets,
+        yes_size=size,
+        no_size=size,
         cash=cash,
     )
 

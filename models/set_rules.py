@@ -208,10 +208,13 @@ def _merged(attempt: Attempt, event: MergeAnswered, turn: Turn) -> Attempt:
         if not attempt.merge_answered:
             turn.incident("merge_unknown", event.why)
         return replace(attempt, merge_answered=True)
-    if attempt.merged:
-        return attempt
-    turn.write(set_rows.settled(turn.terms, attempt, "merge", event.cash, turn.wall))
-    return replace(attempt, merge_answered=True, merged=attempt.sets, merged_cash=event.cash)
+    left = MicroShares(attempt.sets - attempt.merged)
+    size = left if event.size is None else event.size
+    if not 0 < size <= left:  # told twice
+        return replace(attempt, merge_answered=True)
+    turn.write(set_rows.settled(turn.terms, attempt, "merge", size, event.cash, turn.wall))
+    merged, cash = MicroShares(attempt.merged + size), MicroUsd(attempt.merged_cash + event.cash)
+    return replace(attempt, merge_answered=True, merged=merged, merged_cash=cash)
 
 
 def _merged_late(attempt: Attempt, event: MergeAnswered, record: Record, turn: Turn) -> Attempt:

@@ -104,7 +104,7 @@ class Turn:
         timers = self.start(attempt, Timers(record.timers.serial), TimerName.COOLDOWN, self.terms.cooldown_ns)
         if self.terms.nets and attempt.sets > 0:
             cash = MicroUsd(divide_down(self.terms.complete_set.payout * attempt.sets, MICRO))
-            self.write(set_rows.settled(self.terms, attempt, "netting", cash, self.wall))
+            self.write(set_rows.settled(self.terms, attempt, "netting", attempt.sets, cash, self.wall))
         self.pay(attempt, attempt.payouts)
         self.release(attempt, until)
         return Cooldown(past=self.kept((*record.past, attempt)), timers=timers, until=until)

@@ -21,7 +21,7 @@ _HELD: Final = """
         SELECT coalesce(sum(s.yes_size), 0) FROM settlements s WHERE s.attempt_id = a.attempt_id AND s.kind = 'merge')
     FROM attempts a JOIN attempt_changes c
         ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
-    WHERE a.mode = 'live' AND a.market_id IS NOT NULL AND c.open_position = 1
+    WHERE a.mode = 'live' AND a.market_id IS NOT NULL AND c.open_position = 1 AND c.ending IS NOT NULL
     ORDER BY a.seq"""
 _AGREED: Final = """
     SELECT at FROM events WHERE kind = 'reconciled' AND json_extract(facts, '$.findings') = 0
