@@ -28,6 +28,7 @@ VENUES: Final[Mapping[str, str]] = {
 ORDERS: Final[Mapping[str, str]] = {
     "simulated": "adapters.simulated.trading",
     "polymarket": "adapters.polymarket.trading",
+    "kalshi": "adapters.kalshi.trading",
 }
 """Where a venue's private side is made: a module with `make_orders(options, secrets, clock)`. Paper mode never asks."""
 

@@ -10,6 +10,7 @@ from models.clock import MS, BootNs
 from tests.raw_peer import TEXT, Connection, EchoSession, a_feed, frame, raw_peer
 
 HELD_NS = 30 * MS
+NEVER = BootNs(0)
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Holds(EchoSession):
     """Keeps each frame until `HELD_NS` of silence, then tells the last one, and says so to the venue."""
 
     held: bytes | None = None
-    until: BootNs = BootNs(0)
+    until: BootNs = NEVER
 
     def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FeedEvent]:
         self.held, self.until = frame, BootNs(received_at + HELD_NS)
