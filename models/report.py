@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from models.clock import SECOND
+from models.lockup import lockup
 from models.money import divide_down
 from models.report_facts import AccountFacts, AttemptFacts, Gathered, OpportunityCount
 from models.report_figures import Attempts, Evaluation, Opportunities, PaperLine, Report, SetLine, Sets, SumCost
@@ -52,6 +53,7 @@ def figure(facts: Gathered) -> Report:
         down_ns=down_ns,
         difference=_difference(facts.account),
         evaluation=_evaluate(facts, sets, up_ns, violations),
+        lockup=lockup(facts.attempts if facts.mode == "live" else (), ended),
         violations=violations,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.lockup import Lockup
 from models.report_facts import Gathered
 
 
@@ -120,4 +121,5 @@ class Report:
     difference: int | None
     """Cash of the ledger less cash of the venue; None where either is unknown."""
     evaluation: Evaluation
+    lockup: Lockup
     violations: tuple[str, ...]

@@ -61,6 +61,13 @@ def document_of(report: Report) -> dict[str, Any]:
             "locked": money(sets.locked),
             "locked_capital": money(sets.locked_capital),
         },
+        "lockup": {
+            "returned": report.lockup.returned,
+            "returned_seconds": _seconds_or_none(report.lockup.returned_ns),
+            "held": report.lockup.held,
+            "held_seconds": _seconds_or_none(report.lockup.held_ns),
+            "profit_per_dollar_day": money(report.lockup.per_dollar_day),
+        },
         "paper": {model: _paper(report.paper.get(model)) for model in MODELS},
         "sum_cost": {
             "min": money(report.sum_cost.low),
@@ -127,6 +134,10 @@ def money(micros: int | None) -> str | None:
 
 def seconds(duration_ns: int) -> float:
     return round(duration_ns / SECOND, 3)
+
+
+def _seconds_or_none(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else seconds(duration_ns)
 
 
 def ratio(value: float | None) -> float | None:

@@ -11,6 +11,7 @@ from typing import Final
 from adapters.operator.amounts import UNKNOWN, bar, duration, number, plural, signed, spark, tick, usd
 from models.clock import SECOND
 from models.hostile import clean
+from models.lockup import Lockup
 from models.money import text
 from models.protection import Remedy
 from models.report_figures import Report
@@ -115,6 +116,17 @@ def _summary(report: Report) -> Iterable[str]:
         ways = "   ".join(f"{remedy.value} {facts.protections.get(remedy.value, 0)}" for remedy in Remedy)
         yield f"half-filled sets   {ways}   orders in doubt {facts.orders_unknown}, resolved {facts.orders_resolved}"
         yield f"locked in held sets {signed(sets.locked)} on {usd(sets.locked_capital)} of capital, apart from net PnL"
+        yield _lockup(report.lockup)
+
+
+def _lockup(found: Lockup) -> str:
+    """How long the money is away, and what it earns while it is."""
+    back = UNKNOWN if found.returned_ns is None else duration(found.returned_ns)
+    held = "" if found.held_ns is None else f", {found.held} held for {duration(found.held_ns)}"
+    rate = ""  # of money that is back within seconds it would be a large number that says nothing
+    if found.returned_ns is not None and found.returned_ns >= 60 * SECOND:
+        rate = f"   net per $1 and day {signed(found.per_dollar_day, 4)}"
+    return f"lock-up {back} until the money is back{held}{rate}"
 
 
 def _paper(report: Report) -> Iterable[str]:
