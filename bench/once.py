@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-
-import psutil
 
 from bench.pipelines import measure
 
@@ -18,15 +15,12 @@ def main(kind: str, markets: int, frames: int, rate: int) -> None:
     measured = measure(kind, markets, frames, rate)
     latencies = measured.latencies_ns or [0]
     last = len(latencies) - 1
-    process = psutil.Process()
     print(
         json.dumps(
             {
                 "frames_per_s": measured.frames_per_s,
                 "p50_us": latencies[len(latencies) // 2] / 1e3,
                 "p99_us": latencies[min(last, len(latencies) * 99 // 100)] / 1e3,
-                "rss_mb": round(process.memory_info().rss / 1e6, 1),
-                "threads": threading.active_count(),
             }
         )
     )

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -39,6 +40,8 @@ from models.watch import SetWatch
 
 EVERY = 16
 """Every so many frames the time from frame to decision is noted, in each pipeline."""
+KEPT = 2048
+"""Newest latencies that count, as in the bot: the first frames meet cold caches in every pipeline."""
 NEVER_MS = 1 << 40
 QUIET = HeartbeatPolicy(kind="frame", period_s=5.0, pong_timeout_s=5.0)
 """The sender only sends, so passes are kept shorter than its first missing pong."""
@@ -164,7 +167,7 @@ class RawLoop:
         self.books = {m.market_id: Book(m.market_id, unified=True) for m in listed}
         self.watches = {MarketId(w.set_id): w for w in watches_for(listed)}
         self.handled = 0
-        self.latencies: list[int] = []
+        self.latencies: deque[int] = deque(maxlen=KEPT)
 
     def begin(self, generation: int) -> None:
         for book in self.books.values():
@@ -265,7 +268,7 @@ class ThreadPerActor:
 
     @property
     def latencies(self) -> list[int]:
-        return self._signal.latencies if self._signal is not None else []
+        return list(self._signal.latencies) if self._signal is not None else []
 
     def begin(self, generation: int) -> None:
         for book in self.books.values():
@@ -308,7 +311,7 @@ class _SignalThread(pykka.ThreadingActor):
         self._watches = {MarketId(w.set_id): w for w in watches}
         self._clock = clock
         self.handled = 0
-        self.latencies: list[int] = []
+        self.latencies: deque[int] = deque(maxlen=KEPT)
 
     def on_receive(self, message: Any) -> None:
         top: TopOfBook = message

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.footprint import footprint
+
 RESULTS = Path(__file__).parent / "results.json"
 PACED_PER_S = 5_000
 
@@ -139,25 +141,34 @@ def scale(frames: int, rounds: int, progress: Callable[[str], None]) -> list[Row
         progress(f"2000 markets beside 50, round {number + 1}")
         many = isolated("actors", 2_000, frames, 0)
         few = isolated("actors", 50, frames, 0)
-        pairs.append((1e6 / many["frames_per_s"], 1e6 / few["frames_per_s"], many["rss_mb"], many["threads"]))
-    cost = statistics.median(a / b for a, b, _, _ in pairs)
-    rss = max(r for _, _, r, _ in pairs)
-    threads = max(t for _, _, _, t in pairs)
+        pairs.append((1e6 / many["frames_per_s"], 1e6 / few["frames_per_s"]))
+    cost = statistics.median(a / b for a, b in pairs)
+    progress("the whole bot with 2000 markets")
+    took = footprint(2_000)
     return [
         Row(
             "cost per frame, 2000 markets",
             round(cost, 3),
             "us",
-            round(statistics.median(a for a, _, _, _ in pairs), 2),
-            round(statistics.median(b for _, b, _, _ in pairs), 2),
+            round(statistics.median(a for a, _ in pairs), 2),
+            round(statistics.median(b for _, b in pairs), 2),
             "actors at 50 markets",
             rounds,
             "low",
             1.5,
         ),
-        Row("RSS with 2000 markets", round(rss / 250, 3), "MB", rss, 250, "the limit", rounds, "low", 1.0),
+        Row("bot's RSS, 2000 markets", round(took.rss_mb / 250, 3), "MB", took.rss_mb, 250, "limit", 1, "low", 1.0),
+        Row("bot's threads, 2000 markets", round(took.threads / 20, 3), "", took.threads, 20, "limit", 1, "low", 1.0),
         Row(
-            "threads with 2000 markets", round(threads / 20, 3), "threads", threads, 20, "the limit", rounds, "low", 1.0
+            "bot's CPU, 2000 quiet markets",
+            round(took.cpu_percent, 1),
+            "%",
+            took.cpu_percent,
+            1,
+            "limit",
+            1,
+            "low",
+            1.0,
         ),
     ]
 
