@@ -10,7 +10,7 @@ import sqlite3
 
 from actors.network import Recovered
 from actors.plan import Plan
-from adapters.ledger.unfinished import recent_incidents, stored_attempts
+from adapters.ledger.unfinished import recent_incidents, resolutions_seen, stored_attempts
 from models.clock import Clock, WallNs
 from models.kill_switch import kill_switch
 from models.recovery import recover, windows
@@ -23,7 +23,8 @@ def take_up(plan: Plan, connection: sqlite3.Connection, clock: Clock) -> Recover
     longest = max((condition.window_ns for condition in switch.conditions), default=0)
     stored = stored_attempts(connection, wall)
     incidents = recent_incidents(connection, WallNs(wall - longest))
-    found = recover(stored, {terms.complete_set.set_id: terms for terms in plan.execution}, now, wall)
+    sets = {terms.complete_set.set_id: terms for terms in plan.execution}
+    found = recover(stored, sets, now, wall, resolutions_seen(connection))
     return Recovered(
         risk=found.risk,
         executors=found.executors,

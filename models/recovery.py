@@ -24,15 +24,16 @@ from models.clock import BootNs, WallNs
 from models.execution import ExecutionTerms
 from models.kill_switch import KillSwitch
 from models.market import MarketId, SetId
+from models.messages import MarketResolved
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import OrderLife, Phase
 from models.orders import AttemptId, Fill, FillState, OrderIntent, Purpose, Refused, VenueOrderId
-from models.risk import MINUTE_NS, REMEMBERED, Reservation, RiskState, utc_day
+from models.risk import MINUTE_NS, REMEMBERED, Reservation, RiskState, resolved, utc_day
 from models.rows import AttemptChanged, Ending, OrderChanged
 from models.set_events import Action
 from models.set_state import Record, State
 from models.sets import LegPolicy
-from models.tradeset import recovered
+from models.tradeset import recovered, step
 
 PAST_PER_SET = 8
 """Ended attempts of a set that are read back beside those that hold something, so that late news finds its owner."""
@@ -93,9 +94,15 @@ class Recovery:
 
 
 def recover(
-    stored: Sequence[StoredAttempt], terms: Mapping[SetId, ExecutionTerms], now: BootNs, wall: WallNs
+    stored: Sequence[StoredAttempt],
+    terms: Mapping[SetId, ExecutionTerms],
+    now: BootNs,
+    wall: WallNs,
+    resolutions: Sequence[MarketResolved] = (),
 ) -> Recovery:
-    """Everything that a new process must know of the old one. `stored` is oldest first."""
+    """Everything that a new process must know of the old one. `stored` is oldest first; `resolutions` are the markets
+    that the old one saw resolve: nobody may tell of them again.
+    """
     executors: dict[SetId, tuple[Record, tuple[Action, ...]]] = {}
     unfinished: list[AttemptId] = []
     rows: list[AttemptChanged | OrderChanged] = []
@@ -116,10 +123,16 @@ def recover(
             latest = [one.attempt_id for one in live[-PAST_PER_SET:]]
             kept = {*again, *latest, *(one.attempt_id for one in live if one.open_position)}
             taken_up = [attempts[one.attempt_id] for one in live if one.attempt_id in kept]
-            executors[set_id] = recovered(taken_up, known, now, wall, frozenset(again))
+            record, actions = recovered(taken_up, known, now, wall, frozenset(again))
+            for resolution in resolutions:
+                record, more = step(record, resolution, known, now, wall)
+                actions = (*actions, *more)
+            executors[set_id] = record, actions
             unfinished += again
     orphans = tuple(o for o in stored if o.set_id not in terms and o.ending is None and o.mode == "live")
     risk = _risk(stored, terms, now, wall, frozenset(unfinished))
+    for resolution in resolutions:
+        risk = resolved(risk, resolution.market_id, {set_id: known.market_ids for set_id, known in terms.items()})
     return Recovery(
         executors=executors,
         risk=replace(risk, unresolved=risk.unresolved.union(*(orphan.market_ids for orphan in orphans))),

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from models.attempt import Payout
-from models.clock import WallNs
+from models.clock import BootNs, WallNs
 from models.market import Action, MarketId, Outcome, SetId, VenueName
+from models.messages import MarketResolved
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, divide_down
 from models.order_life import Phase
 from models.orders import (
@@ -62,6 +63,11 @@ _INCIDENTS: Final = """
         AND seq > coalesce((SELECT max(seq) FROM events WHERE kind = 'resumed' AND market_id IS NULL), 0)
     ORDER BY seq"""
 
+_SEEN_RESOLVED: Final = """
+    SELECT market_id, json_extract(facts, '$.winner'), json_extract(facts, '$.yes_pays') FROM events
+    WHERE kind = 'resolved' AND market_id IS NOT NULL AND json_extract(facts, '$.yes_pays') IS NOT NULL
+    GROUP BY market_id ORDER BY min(seq)"""
+
 _MERGED: Final = (
     "SELECT coalesce(sum(yes_size), 0), coalesce(sum(cash), 0) FROM settlements WHERE attempt_id = ? AND kind = 'merge'"
 )
@@ -92,6 +98,14 @@ def orders_named(
 def recent_incidents(connection: sqlite3.Connection, since: WallNs) -> list[tuple[str, WallNs]]:
     """(kind, time) of everything that a kill condition may count, since the last resume; oldest first."""
     return [(kind, WallNs(at)) for kind, at in connection.execute(_INCIDENTS, (since,))]
+
+
+def resolutions_seen(connection: sqlite3.Connection) -> list[MarketResolved]:
+    """Every market that an earlier process saw resolve."""
+    return [
+        MarketResolved(MarketId(market_id), None if winner is None else Outcome(winner), yes_pays, BootNs(0))
+        for market_id, winner, yes_pays in connection.execute(_SEEN_RESOLVED)
+    ]
 
 
 def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAttempt:
