@@ -99,6 +99,10 @@ TIMED: Final[dict[str, tuple[str, float]]] = {
 
 ALL: Final = (*CHANCES, *LEVERS, *TIMED)
 
+BOMBS: Final = ("kill_at_send", "kill_at_sent", "kill_at_answer", "kill_at_commit", "kill_at_committed")
+REACHABLE: Final = (*(name for name in ALL if name != "kill_in_step"), *BOMBS)
+"""What a long enough proof has to have met."""
+
 NOT_ON_PAPER: Final = frozenset(
     {
         *(name for name, (_, _, _, _) in LEVERS.items() if name not in ("drop", "gap", "duplicate", "reorder")),
@@ -134,6 +138,7 @@ class Faults:
         self._levers: list[dict[str, Any]] = []
         self._timed: dict[str, float] = {}
         self._midnight_at: int | None = None
+        self._lurking: list[tuple[str, float]] = []
         self._on = True
         self.reached = Reached()
         names = [name for name in ALL if live or name not in NOT_ON_PAPER]
@@ -200,6 +205,25 @@ class Faults:
             return
         if self._world.bot.over:
             self._again(name, mean_s)
+            return
+        if self._patient(name) and not self._world.busy() and self._rng.random() < 0.75:
+            self._lurking.append((name, mean_s))
+            return
+        self._hit_now(name, mean_s)
+
+    def _patient(self, name: str) -> bool:
+        """Most faults wait for something to be in flight: at rest they meet little that could break."""
+        return self._world.setting.live and name != "resume"
+
+    def order_leaves(self) -> None:
+        """An opening order is on its way: what has lurked strikes somewhere in the following moments."""
+        lurking, self._lurking = self._lurking, []
+        for name, mean_s in lurking:
+            wait_ns = int(self._rng.random() ** 3 * 2_000_000_000)
+            self._world.after(wait_ns, lambda name=name, mean_s=mean_s: self._hit_now(name, mean_s))
+
+    def _hit_now(self, name: str, mean_s: float) -> None:
+        if not self._on or self._world.bot.over:
             return
         strike: Callable[[], bool] = getattr(self._world.mischief, name)
         if strike():

@@ -6,6 +6,7 @@ deadlines, the backoff and the order of `down` before anything else follow `Feed
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -90,12 +91,17 @@ class Feed:
         world.after(world.latency(), lambda: self._bot.hear(lambda: self._up(line)))
 
     def _up(self, line: _Line) -> None:
+        world = self._world
         if line.gone is not None:
             self._down(line.gone, 0)
             return
         line.session = self._session(self.generation)
         line.since = self._bot.clock.boot_ns()
-        self.old, self.line = self.line or self.old, line
+        self.line = line
+        if self.old is not None and world.faults.hit("old_frames", self.label):
+            echo = self.old
+            for data in list(echo.recent):
+                world.after(world.latency(), lambda data=data, echo=echo: self._bot.hear(lambda: echo.text(data)))
         for text in line.session.opening():
             line.send(text)
         self._say("live", "")
@@ -134,6 +140,7 @@ class _Line:
         self.since = 0
         self.gone: str | None = None
         """It ended before the handshake's answer came in."""
+        self.recent: deque[bytes] = deque(maxlen=4)
         self.early: list[bytes] = []
         """Frames that came in before the handshake's own answer was handled."""
         self._world = world
@@ -166,8 +173,7 @@ class _Line:
         if self.session is None:
             self.early.append(data)
             return
-        if feed.line is not self and not world.faults.hit("old_frames", feed.label):
-            return
+        self.recent.append(data)
         if world.faults.hit("frame_broken", feed.label):
             data = world.broken(data)
         events = self.session.on_text(data, self._bot.clock.boot_ns())

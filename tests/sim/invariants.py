@@ -128,6 +128,8 @@ class Judge:
             self._opens(bot, order)
         else:
             self._mends(order)
+        if order.purpose is Purpose.OPEN:
+            world.faults.order_leaves()
         self.orders[order.client_order_id] = order
         self.by_attempt[order.attempt_id].append(order)
         world.trace.fact(f"sent {order.client_order_id}")
@@ -335,7 +337,7 @@ class Judge:
         terms = next(iter(self.terms.values()))
         lost = world.disturbed - disturbed
         due = max(since, world.bot.began) + terms.max_inflight_ns + SLACK_NS + lost
-        world.at(max(due, world.now + 1), lambda: self._too_long(attempt_id, since, disturbed, lost))
+        world.at(max(due, world.now + SLACK_NS), lambda: self._too_long(attempt_id, since, disturbed, lost))
 
     def _too_long(self, attempt_id: str, since: int, disturbed: int, lost: int) -> None:
         """I5: by now either it is mended or trading is halted and an alarm is on record."""
@@ -348,8 +350,16 @@ class Judge:
             self._ask_later(attempt_id, since, disturbed)
             return
         bot = world.bot
-        if bot.gate.tripped is None and not self._small(attempt_id):
+        if bot.gate.tripped is None and not self._small(attempt_id) and not self._paid_out(attempt_id):
             raise self.found("I5", f"{attempt_id} holds {self.held[attempt_id]} since {since} and nothing is halted")
+
+    def _paid_out(self, attempt_id: str) -> bool:
+        """What was naked has been paid for by its market."""
+        held, order = self.held[attempt_id], self.by_attempt[attempt_id][0]
+        legs = self.terms[order.set_id].complete_set.legs
+        listings = self._world.venue.engine.listings
+        naked = [leg.market_id for leg, size in zip(legs, held, strict=True) if size > min(held)]
+        return all(listings[market_id].yes_pays is not None for market_id in naked)
 
     def _small(self, attempt_id: str) -> bool:
         """Less than the venue trades: stranded, reported, no longer worked."""

@@ -8,13 +8,11 @@ from typing import Any
 from models.clock import SECOND
 from tests.sim.faults import Reached
 from tests.sim.invariants import Violation
-from tests.sim.truth import check_history, compare_books, open_questions
+from tests.sim.liveness import come_to_rest, take_up_again
+from tests.sim.truth import check_history, compare_books
 from tests.sim.world import World
 
 TRADING_NS = 40 * SECOND
-REST_NS = 20 * SECOND
-PATIENCE_NS = 120 * SECOND
-"""After the faults have stopped, everything must be known within this time at the latest."""
 
 
 @dataclass(slots=True)
@@ -25,13 +23,21 @@ class Outcome:
     virtual_ns: int = 0
     steps: int = 0
     orders: int = 0
+    decisions: int = 0
+    restarts: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
     reached: Reached = field(default_factory=Reached)
 
 
+def mode_of(seed: int) -> str:
+    """What kind of run a seed is, unless it is told otherwise."""
+    return "paper" if seed % 12 == 5 else "patient" if seed % 4 == 3 else "live"
+
+
 def run(seed: int, **options: Any) -> Outcome:
     """Never raises; a violation is part of the outcome."""
-    world = World(seed, **options)
+    mode = mode_of(seed)
+    world = World(seed, **{"live": mode != "paper", "patient": mode == "patient", **options})
     outcome = Outcome(seed)
     try:
         play(world)
@@ -41,7 +47,8 @@ def run(seed: int, **options: Any) -> Outcome:
         outcome.violation = f"crashed: {error!r}"
     outcome.trace = world.trace.digest()
     outcome.virtual_ns, outcome.steps = world.now, world.steps
-    outcome.orders = len(world.judge.orders)
+    outcome.orders, outcome.decisions = len(world.judge.orders), world.judge.decisions
+    outcome.restarts = world.restarts
     outcome.reached = world.faults.reached
     outcome.attempts = dict(world.disk.connection.execute(_ENDINGS).fetchall())
     world.close()
@@ -54,29 +61,8 @@ def play(world: World) -> None:
     come_to_rest(world)
     compare_books(world)
     check_history(world)
+    take_up_again(world)
     world.trace.data(world.bot.ledger.writer.head.hash)
-
-
-def come_to_rest(world: World) -> None:
-    """Faults stop, nothing opens any more, and everything is waited for."""
-    world.faults.stop()
-    world.venue.crowd.quiet = True
-    world.bot.gate.hold("the end")
-    waited = 0
-    while waited < PATIENCE_NS:
-        world.run_for(REST_NS if not waited else 10 * SECOND)
-        waited += REST_NS if not waited else 10 * SECOND
-        if not world.frozen and not world.bot.over and not world.bot.broken and not open_questions(world.bot):
-            break
-    else:
-        raise Violation("I18", f"still open after {waited // SECOND} s: {open_questions(world.bot)}")
-    world.bot.compare("at rest")
-    for _ in range(30):
-        world.run_for(SECOND)
-        reconcile = world.bot.network.reconcile
-        if reconcile is None or (reconcile._pass is None and not reconcile._wanted):
-            return
-    raise Violation("I18", "the comparison at rest does not end")
 
 
 _ENDINGS = "SELECT ending, COUNT(*) FROM attempt_changes WHERE ending IS NOT NULL GROUP BY ending"

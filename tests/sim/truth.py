@@ -9,32 +9,24 @@ from adapters.simulated.orders import OrderState
 from models.market import Action, MarketId, Outcome
 from models.money import MICRO
 from models.orders import FillState
-from models.set_state import Cooldown, Idle, State
 from models.tradeset import edges
 from tests.sim.invariants import Violation
 from tests.sim.venue import ACCOUNT
 
 if TYPE_CHECKING:
-    from tests.sim.bot import Bot
     from tests.sim.world import World
 
 
-def open_questions(bot: Bot) -> list[str]:
-    """What the bot itself does not know yet: as long as there is any, its books cannot be complete."""
-    found = []
-    for executor in bot.network.executors.values():
-        record = executor.record
-        if isinstance(record, Idle | Cooldown):
-            continue
-        attempt = record.attempt
-        known = attempt.quiet and attempt.detailed and not attempt.provisional
-        if not known or record.state in (State.SIGNAL_DETECTED, State.PLACING_ORDERS, State.SUCCESS, State.FAILED):
-            found.append(f"{attempt.attempt_id} {record.state.value}")
-    return found
-
-
 def compare_books(world: World) -> None:
-    """I2, I3, I8: call only at rest."""
+    """I2, I3, I8: call only at rest. On paper (I19) the venue has never heard of anything."""
+    if not world.setting.live:
+        if (
+            world.venue.cash != world.venue.opening_cash
+            or world.venue.shares
+            or any(account == ACCOUNT for account, _ in world.venue.engine.orders)
+        ):
+            raise Violation("I19", "a paper run has changed the account")
+        return
     connection = world.disk.connection
     orders = connection.execute("SELECT client_order_id, action, market_id, outcome FROM order_intents").fetchall()
     known = {row[0]: row[1:] for row in orders}

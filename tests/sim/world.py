@@ -46,7 +46,7 @@ class World:
         seed: int,
         *,
         live: bool = True,
-        liveness: bool = False,
+        patient: bool = False,
         only: frozenset[str] | None = None,
         setting_number: int | None = None,
         trace: Trace | None = None,
@@ -54,7 +54,8 @@ class World:
         self.seed = seed
         self.rng = random.Random(f"{seed}/world")
         number = seed % SETTINGS if setting_number is None else setting_number
-        self.setting = setting(number, live=live, patient=liveness)
+        self.patient = patient
+        self.setting = setting(number, live=live, patient=patient)
         self.clock = SimClock()
         self.trace = Trace() if trace is None else trace
         self.steps = 0
@@ -64,7 +65,11 @@ class World:
         """(micro-dollars with fees, shares filled) of every order of the bot, as the venue has it."""
         self.disturbed = 0
         """Nanoseconds in which the bot, or a part of it, did not get to run."""
+        self.resting = False
+        """The calm at the end: processes that begin now open nothing."""
         self.strangers = 0
+        self.meddled = False
+        """Somebody else has moved money or shares of the account: a difference that the bot has to find."""
         self.restarts = 0
         self.lives: list[int] = []
         """Rows that were on the disk when each further process began."""
@@ -164,6 +169,8 @@ class World:
         self.bot = Bot(self, self.restarts, self.disk)
         self.lives.append(self.bot.ledger.writer.head.seq)
         self.judge.restarted(self.bot)
+        if self.resting:
+            self.bot.gate.hold("the end", "end")
         self.bot.start()
 
     def run_for(self, ns: int) -> None:
@@ -270,6 +277,10 @@ class World:
         if self.bot.over:
             return ["DOWN"]
         return [executor.state_name for executor in self.bot.network.executors.values()]
+
+    def busy(self) -> bool:
+        """Something of the bot is in flight."""
+        return any(executor.in_flight is not None for executor in self.bot.network.executors.values())
 
     def actor_died(self, name: str, error: BaseException) -> None:
         self.judge.actor_died(name, error)

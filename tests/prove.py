@@ -1,0 +1,211 @@
+"""The deterministic simulator over many seeds: `make prove SEEDS=N`, `python -m tests.prove --help`.
+
+One seed is one run of the whole bot in virtual time: what it trades, what goes wrong, who runs when. Every run is
+judged step by step and at its end; a violation prints the one command that plays it again. A fault that no seed has
+reached is a hole in the proof, and red.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.sim.faults import REACHABLE
+from tests.sim.run import Outcome, mode_of, run
+from tests.sim.story import Story
+
+CHUNK = 20
+"""Seeds that a worker does between two reports."""
+SEEDS_FOR_ALL = 1_000
+"""From this many seeds on every fault has to have been reached."""
+SHOWN = 20
+"""Violations that are printed one by one."""
+
+
+@dataclass(slots=True)
+class Total:
+    seeds: int = 0
+    cpu_s: float = 0.0
+    virtual_ns: int = 0
+    steps: int = 0
+    orders: int = 0
+    decisions: int = 0
+    restarts: int = 0
+    modes: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    reached: Counter[tuple[str, str]] = field(default_factory=Counter)
+    violations: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.seeds += 1
+        self.virtual_ns += outcome.virtual_ns
+        self.steps += outcome.steps
+        self.orders += outcome.orders
+        self.decisions += outcome.decisions
+        self.restarts += outcome.restarts
+        self.modes[mode_of(outcome.seed)] += 1
+        self.endings.update(outcome.attempts)
+        self.reached.update(outcome.reached)
+        if outcome.violation is not None:
+            self.violations.append((outcome.seed, outcome.violation))
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _options(argv)
+    logging.disable(logging.CRITICAL)
+    if options.tell:
+        outcome = run(options.seed, trace=Story(longest=options.longest))
+        print(outcome.violation or f"no violation; trace {outcome.trace}")
+        return 0 if outcome.violation is None else 1
+    total, began = Total(), time.monotonic()
+    until = None if options.minutes is None else began + 60 * options.minutes
+    for outcomes, cpu_s in _runs(options.seed, options.seeds, options.jobs, until):
+        total.cpu_s += cpu_s
+        for outcome in outcomes:
+            total.add(outcome)
+            if options.hashes:
+                print(outcome.seed, outcome.trace, flush=True)
+            if outcome.violation is not None and len(total.violations) <= SHOWN:
+                _accuse(outcome)
+    if options.hashes:
+        return 1 if total.violations else 0
+    missed = _report(total, time.monotonic() - began, options.jobs)
+    if options.json is not None:
+        options.json.write_text(json.dumps(_figures(total, missed), indent=1), encoding="utf-8")
+    return 1 if total.violations or (missed and total.seeds >= SEEDS_FOR_ALL) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=None, help="how many (default: 200, or 1 where a seed is named)")
+    parser.add_argument("--seed", type=int, default=None, help="the first one")
+    parser.add_argument("--minutes", type=float, default=None, help="go on until so much time has passed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--tell", action="store_true", help="tell the run of one seed line by line")
+    parser.add_argument("--longest", type=int, default=400, help="longest line of a told run")
+    parser.add_argument("--hashes", action="store_true", help="print the trace hash of every seed and nothing else")
+    parser.add_argument("--json", type=Path, default=None, help="write the figures to a file")
+    return parser
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    """`--seed 7` alone is one run; `--minutes` alone has no end in seeds."""
+    options = _parser().parse_args(argv)
+    if options.seeds is None:
+        options.seeds = 10**9 if options.minutes is not None else 1 if options.seed is not None else 200
+    options.seed = options.seed or 0
+    options.jobs = max(1, min(options.jobs, -(-options.seeds // CHUNK)))
+    return options
+
+
+def _runs(first: int, count: int, jobs: int, until: float | None) -> Iterator[tuple[list[Outcome], float]]:
+    """Outcomes in order of their seeds."""
+    chunks = (range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK))
+    if jobs == 1:
+        for chunk in chunks:
+            yield run_chunk(chunk)
+            if until is not None and time.monotonic() >= until:
+                return
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        pending: dict[Future[tuple[list[Outcome], float]], int] = {}
+        ready: dict[int, tuple[list[Outcome], float]] = {}
+        told = first
+        for chunk in chunks:
+            pending[pool.submit(run_chunk, chunk)] = chunk.start
+            while len(pending) > 2 * jobs:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                ready.update((pending.pop(future), future.result()) for future in done)
+            while told in ready:
+                yield ready.pop(told)
+                told += CHUNK
+            if until is not None and time.monotonic() >= until:
+                break
+        for future, start in pending.items():
+            ready[start] = future.result()
+        for start in sorted(ready):
+            yield ready[start]
+
+
+def run_chunk(seeds: range) -> tuple[list[Outcome], float]:
+    """In a worker. The collector runs between chunks only: a run makes cycles, and few of them."""
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    began = time.process_time()
+    outcomes = [run(seed) for seed in seeds]
+    gc.collect()
+    return outcomes, time.process_time() - began
+
+
+def _accuse(outcome: Outcome) -> None:
+    print(f"VIOLATION seed {outcome.seed} ({mode_of(outcome.seed)}): {outcome.violation}")
+    print(f"    replay: {sys.executable} -m tests.prove --seed {outcome.seed} --tell", flush=True)
+
+
+def _report(total: Total, seconds: float, jobs: int) -> list[str]:
+    """Print the figures; returns the faults that nothing reached."""
+    rate = 60 * total.seeds / max(total.cpu_s, 1e-9)
+    virtual = total.virtual_ns / 1e9 / max(1, total.seeds)
+    print(f"seeds        {total.seeds} ({', '.join(f'{n} {mode}' for mode, n in total.modes.most_common())})")
+    print(f"time         {seconds:.1f} s with {jobs} processes; {virtual:.1f} virtual seconds a seed")
+    print(
+        f"rate         {rate:.0f} seeds a minute and core (CPU time), {60 * total.seeds / seconds:.0f} a minute in all"
+    )
+    print(f"steps        {total.steps}, {total.decisions} opening orders judged, {total.orders} orders sent")
+    print(f"attempts     {', '.join(f'{n} {ending}' for ending, n in total.endings.most_common()) or 'none'}")
+    print(f"processes    {total.restarts} ended and started again")
+    by_fault: dict[str, Counter[str]] = {}
+    for (fault, state), times in total.reached.items():
+        by_fault.setdefault(fault, Counter())[state] += times
+    missed = sorted(set(REACHABLE) - set(by_fault))
+    print(f"faults       {len(set(REACHABLE) & set(by_fault))} of {len(REACHABLE)} reached,")
+    print(f"             {len(total.reached)} pairs of a fault and a state of a set:")
+    for fault in sorted(by_fault):
+        states = by_fault[fault]
+        seen = " ".join(f"{_short(state)}:{n}" for state, n in sorted(states.items()))
+        print(f"    {fault:22} {sum(states.values()):8}  {seen}")
+    if missed:
+        print(f"NOT REACHED  {', '.join(missed)}")
+    print(f"violations   {len(total.violations)}")
+    return missed
+
+
+_SHORT = {
+    "SIGNAL_DETECTED": "signal",
+    "PLACING_ORDERS": "placing",
+    "WAITING_FILLS": "waiting",
+    "PARTIAL_FILL_PROTECT": "protect",
+}
+
+
+def _short(state: str) -> str:
+    return _SHORT.get(state, state.lower())
+
+
+def _figures(total: Total, missed: list[str]) -> dict[str, object]:
+    return {
+        "seeds": total.seeds,
+        "violations": [{"seed": seed, "text": text} for seed, text in total.violations],
+        "seeds_per_minute_and_core": round(60 * total.seeds / max(total.cpu_s, 1e-9)),
+        "virtual_seconds_per_seed": round(total.virtual_ns / 1e9 / max(1, total.seeds), 1),
+        "steps": total.steps,
+        "orders": total.orders,
+        "attempts": dict(total.endings),
+        "restarts": total.restarts,
+        "not_reached": missed,
+        "reached": {f"{fault}/{state}": n for (fault, state), n in sorted(total.reached.items())},
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
