@@ -108,8 +108,8 @@ def answer(exchange: InProcessExchange, request: Request, now: int) -> Answer:
     parts = urlsplit(request.target)
     path = parts.path.rstrip("/")
     try:
-        if (request.method, path) in _OPERATOR:
-            return _OPERATOR[request.method, path](exchange, request, now)
+        if (request.method, path) in OPERATOR:
+            return OPERATOR[request.method, path](exchange, request, now)
         if path in ("/time", "/status"):
             return _ok(wire.TimeBody(now // MS) if path == "/time" else wire.StatusBody(exchange.weather, now // MS))
         if exchange.unavailable:
@@ -249,7 +249,7 @@ def _truth(exchange: InProcessExchange, _request: Request, _now: int) -> Answer:
     return Answer(HTTPStatus.OK, msgspec.json.encode(truth(exchange)))
 
 
-_OPERATOR: Final[dict[tuple[str, str], Callable[[InProcessExchange, Request, int], Answer]]] = {
+OPERATOR: Final[dict[tuple[str, str], Callable[[InProcessExchange, Request, int], Answer]]] = {
     ("POST", "/levers"): _levers,
     ("GET", "/truth"): _truth,
 }

@@ -1,88 +1,111 @@
-"""`simulate --dialect polymarket --tape F`: recorded frames through a real socket to whoever speaks the protocol.
+"""`simulate --dialect polymarket`: the simulated exchange as a Polymarket, or with `--tape F` a recording of the real
+one. Clients of the venue find its REST interface, both its channels, its signatures and its sentences on this machine.
 
-JSON lines on stdout: where it listens, the end of the tape, and at the end its own truth.
+One JSON line on stdout says where it listens and with which keys, one at the end what really happened.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
-from pathlib import Path
-from typing import Final
+import time
+from typing import Any, Final
 
-from adapters.polymarket.adapter import iso_date
+import msgspec
+
 from adapters.polymarket.catalog import VENUE
-from adapters.polymarket.dialect.tape_server import TapeServer
-from adapters.polymarket.dialect.tape_venue import TapeVenue
-from adapters.replay import parse_speed
+from adapters.polymarket.dialect.exchange import PolymarketExchange
+from adapters.polymarket.dialect.face import PolymarketFace
+from adapters.polymarket.dialect.markets import DEFAULT_COUNT, market_list
+from adapters.polymarket.dialect.tape_cli import play
+from adapters.polymarket.dialect.wallets import Wallets, make_wallet
+from adapters.simulated.catalog import DEFAULT_MARKETS
 from adapters.simulated.cli import say
-from adapters.tape import Tape, TapeError
-from models.clock import SECOND
+from adapters.simulated.exchange import NO_PLAN, Setup
+from adapters.simulated.faults import Plan, PlanError, duration_ns, read_plan
+from adapters.simulated.server import SimulatedServer
+from adapters.simulated.truth import truth
+from models.clock import MS, SECOND
+from models.config_machine import WalletType
+from models.money import MICRO, text
 
-SCHEMA_VERSION: Final = 1
 EXIT_OK: Final = 0
-EXIT_USAGE: Final = 2
 EXIT_PORT: Final = 69
 EXIT_CONFIG: Final = 78
+SETTLEMENT: Final = "2s"
+"""From match to confirmation where the plan says nothing; the chain itself takes longer."""
 
 
 def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
-    """Serve until `stop`. 0 done, 2 no tape or no speed, 69 the port is taken, 78 the tape cannot be played."""
-    if options.tape is None:
-        sys.stderr.write("simulate --dialect polymarket plays a recording; name it with --tape F\n")
-        return EXIT_USAGE
+    """Serve until `stop`. 0 done, 2 no such tape, 69 the port is taken, 78 a plan or tape that cannot be used."""
+    if options.tape is not None:
+        return play(options, stop)
     try:
-        speed = parse_speed(options.speed)
-    except ValueError as error:
-        sys.stderr.write(f"--speed: {error}\n")
-        return EXIT_USAGE
-    try:
-        with Tape(Path(options.tape)) as tape:
-            return _serve(tape, speed, options, stop)
-    except (TapeError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
+        plan = NO_PLAN if options.faults is None else read_plan(options.faults)
+    except PlanError as error:
+        sys.stderr.write(f"fault plan: {error}\n")
         return EXIT_CONFIG
-    except OSError as error:
-        sys.stderr.write(f"{options.tape}: {error.strerror}\n")
-        return EXIT_USAGE
-
-
-def _serve(tape: Tape, speed: float | None, options: argparse.Namespace, stop: threading.Event) -> int:
-    if tape.header.venue != VENUE:
-        raise TapeError(f"{tape.path.name} is a tape of {tape.header.venue}, not of {VENUE}")
-    venue = TapeVenue(tape.header, iso_date(0))
+    count = DEFAULT_COUNT if options.markets == DEFAULT_MARKETS else options.markets
+    wallets = Wallets([make_wallet(f"trader-{n + 1}", WalletType.EOA, os.urandom) for n in range(options.accounts)])
+    exchange = make_exchange(
+        wallets, plan=plan, seed=options.seed, start=time.time_ns(), markets=count, rate=options.rate, cash=options.cash
+    )
     try:
-        server = TapeServer(venue, tape.lines(), speed, options.port, say)
+        server = SimulatedServer(exchange, options.port, face=PolymarketFace())
     except OSError as error:
         sys.stderr.write(f"port {options.port}: {error.strerror}\n")
         return EXIT_PORT
     server.start()
-    say(
-        {
-            "ready": True,
-            "port": server.port,
-            "rest_url": server.rest_url,
-            "ws_url": server.ws_url,
-            "user_ws_url": None,
-            "markets": [market.market_id for market in venue.markets],
-            "accounts": [],
-            "dialect": VENUE,
-            "tape": tape.path.name,
-        }
-    )
+    say(ready_line(server, exchange))
     stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
     server.stop()
-    say(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "dialect": VENUE,
-            "tape": tape.path.name,
-            "cut": tape.cut,
-            "frames": server.frames,
-            "ended": server.ended,
-            "markets": venue.best_prices(),
-            "accounts": [],
-        }
-    )
+    say(truth(exchange, None if options.for_ns is None else options.for_ns // MS) | {"dialect": VENUE})
     return EXIT_OK
+
+
+def make_exchange(
+    wallets: Wallets,
+    *,
+    start: int,
+    plan: Plan = NO_PLAN,
+    seed: int = 1,
+    markets: int = DEFAULT_COUNT,
+    rate: int = 50,
+    cash: int = 10_000,
+    scripted: bool = True,
+) -> PolymarketExchange:
+    """`start` in ns since 1970 UTC, `cash` in dollars per wallet. The same arguments give the same exchange."""
+    if duration_ns(plan.rules.settlement) == 0:  # trades of this venue are never final at once
+        plan = msgspec.structs.replace(plan, rules=msgspec.structs.replace(plan.rules, settlement=SETTLEMENT))
+    setup = Setup(seed=seed, start=start, rate=rate, scripted=scripted, plan=plan)
+    return PolymarketExchange(setup, market_list(markets, start), wallets, cash * MICRO)
+
+
+def ready_line(server: SimulatedServer, exchange: PolymarketExchange) -> dict[str, Any]:
+    return {
+        "ready": True,
+        "dialect": VENUE,
+        "port": server.port,
+        "rest_url": server.rest_url,
+        "ws_url": server.ws_url,
+        "user_ws_url": server.user_ws_url,
+        "markets": [
+            {
+                "market_id": one.condition_id,
+                "title": one.market.title,
+                "tokens": list(one.tokens),
+                "tick": text(one.tick),
+                "neg_risk": one.neg_risk,
+                "event_id": one.market.event_id,
+            }
+            for one in exchange.listed.all
+        ],
+        "accounts": [
+            {"name": wallet.account, "cash": text(exchange.engine.accounts[wallet.account].cash), **wallet.shown()}
+            for wallet in exchange.wallets.all
+        ],
+        "seed": exchange.setup.seed,
+        "plan": exchange.setup.plan.name,
+    }

@@ -5,8 +5,7 @@ Books keep the exact texts of the wire, so that the hashes of REST answers come 
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +13,8 @@ import msgspec
 
 from adapters.polymarket.book_hash import hash_of_book
 from adapters.polymarket.catalog import market_from_tape
+from adapters.polymarket.dialect import documents
+from adapters.polymarket.dialect.documents import Facts
 from adapters.polymarket.frames import (
     BookFields,
     BookFrame,
@@ -30,7 +31,7 @@ from adapters.polymarket.wire import UNREADABLE
 from adapters.tape import TapeHeader
 from models.clock import SECOND
 from models.market import Market, MarketId
-from models.money import MoneyError, parse_price, text, to_decimal
+from models.money import MoneyError, PriceMicros, parse_price, text
 
 BOOKS_MAX: Final = 500
 NO_BOOK: Final = {"error": "No orderbook exists for the requested token id"}
@@ -139,9 +140,9 @@ class TapeVenue:
             case ("GET", ["markets", "keyset"]):
                 return self._catalog(query)
             case ("GET", ["clob-markets", market_id]):
-                return _found(self._terms(market_id), NO_MARKET)
+                return _found(self._told(documents.compact, market_id), NO_MARKET)
             case ("GET", ["markets", market_id]):
-                return _found(self._details(market_id), NO_MARKET)
+                return _found(self._told(documents.details, market_id), NO_MARKET)
         return NOT_FOUND, _ENCODER.encode({"error": "not found"})
 
     def best_prices(self) -> list[dict[str, Any]]:
@@ -207,79 +208,33 @@ class TapeVenue:
         books = [self._book(item.get("token_id", "")) for item in wanted]
         return OK, _ENCODER.encode([book for book in books if book is not None])
 
-    def _terms(self, market_id: str) -> dict[str, Any] | None:
+    def _facts(self, market_id: str) -> Facts | None:
         if market_id not in self._listed:
             return None
         market, entry = self._listed[market_id]
         names = entry.get("outcomes") or ["Yes", "No"]
-        terms: dict[str, Any] = {
-            "t": [
-                {"t": market.yes_instrument, "o": names[0]},
-                {"t": market.no_instrument, "o": names[1]},
-            ],
-            "mos": to_decimal(market.min_size),
-            "mts": to_decimal(self._ticks[market.market_id]),
-            "nr": market.mutually_exclusive,
-            "gst": None,
-            "oas": 0,
-        }
-        if market.fees.rate_micros:
-            terms["fd"] = {"r": to_decimal(market.fees.rate_micros), "e": market.fees.exponent, "to": True}
-        return terms
+        return Facts(
+            market=market,
+            tick=PriceMicros(self._ticks[market.market_id]),
+            least_size=market.min_size,
+            neg_risk=market.mutually_exclusive,
+            outcomes=(str(names[0]), str(names[1])),
+            slug=entry.get("slug", ""),
+            event_title=market.title,
+        )
 
-    def _details(self, market_id: str) -> dict[str, Any] | None:
-        if market_id not in self._listed:
-            return None
-        market, _ = self._listed[market_id]
-        return {
-            "condition_id": market.market_id,
-            "question": market.title,
-            "minimum_order_size": to_decimal(market.min_size),
-            "minimum_tick_size": to_decimal(self._ticks[market.market_id]),
-            "neg_risk": market.mutually_exclusive,
-            "enable_order_book": True,
-            "accepting_orders": True,
-            "active": True,
-            "closed": False,
-            "archived": False,
-        }
+    def _told(self, document: Callable[[Facts], dict[str, Any]], market_id: str) -> dict[str, Any] | None:
+        facts = self._facts(market_id)
+        return None if facts is None else document(facts)
 
     def _catalog(self, query: Mapping[str, Sequence[str]]) -> Answer:
         ids, slugs = query.get("condition_ids", ()), query.get("slug", ())
-        found = [self._gamma(market) for market in self.markets]
+        facts = [self._facts(market.market_id) for market in self.markets]
+        found = [documents.gamma(one) for one in facts if one is not None]
         if ids or slugs:
             found = [entry for entry in found if entry["conditionId"] in ids or entry["slug"] in slugs]
         return OK, _ENCODER.encode({"markets": found, "next_cursor": None})
 
-    def _gamma(self, market: Market) -> dict[str, Any]:
-        _, entry = self._listed[market.market_id]
-        tokens = [market.yes_instrument, market.no_instrument]
-        event = {"id": "1", "title": market.title, "negRiskAugmented": False, "negRiskMarketID": market.event_id}
-        return {
-            "conditionId": market.market_id,
-            "question": market.title,
-            "slug": entry.get("slug", ""),
-            "version": "v1",
-            "outcomes": _ENCODER.encode(entry.get("outcomes") or ["Yes", "No"]).decode(),
-            "clobTokenIds": _ENCODER.encode(tokens).decode(),
-            "negRisk": market.mutually_exclusive,
-            "orderPriceMinTickSize": to_decimal(self._ticks[market.market_id]),
-            "orderMinSize": to_decimal(market.min_size),
-            "enableOrderBook": True,
-            "acceptingOrders": True,
-            "active": True,
-            "closed": False,
-            "archived": False,
-            "feesEnabled": market.fees.rate_micros > 0,
-            "feeSchedule": {"rate": to_decimal(market.fees.rate_micros), "exponent": market.fees.exponent},
-            "endDate": None if market.closes_at_ms is None else _instant(market.closes_at_ms),
-            "events": [event],
-        }
-
 
 def _found(document: object | None, missing: Mapping[str, str]) -> Answer:
     return (NOT_FOUND, _ENCODER.encode(missing)) if document is None else (OK, _ENCODER.encode(document))
-
-
-def _instant(ms: int) -> str:
-    return dt.datetime.fromtimestamp(ms // 1000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
