@@ -29,6 +29,8 @@ class Checkpointer:
         self._wanted = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self.made = 0
+        """Checkpoints so far."""
         self.behind = False
         """The -wal has outgrown `FRAMES_MAX`. Set here, cleared by the writer once it has helped."""
 
@@ -53,6 +55,7 @@ class Checkpointer:
                 while self._next():
                     _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     self.behind = frames > FRAMES_MAX
+                    self.made += 1
             finally:
                 connection.close()
         except sqlite3.Error:  # thread edge: the writer meets the same trouble and halts

@@ -34,6 +34,8 @@ BUSY_MS: Final = 500
 
 CHECKPOINT_ROWS: Final = 2_000
 """A checkpoint is due after so many new rows: 2 to 4 MB of -wal, some milliseconds of work."""
+CHECKPOINT_FLUSHES: Final = 100
+"""And after so many flushes: a single row costs some 30 kB of -wal, whole pages of its table and of every index."""
 
 _WRITER_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -63,6 +65,7 @@ class Ledger:
         self._connection = connection
         self._mark = mark
         self._checkpointed = writer.head.seq
+        self._flushes = 0
         self._checkpointer = Checkpointer(path) if beside else None
         self._closed = False
 
@@ -79,10 +82,13 @@ class Ledger:
             raise LedgerBrokenError(f"the high-water mark of {self.path} cannot be written: {error}") from error
 
     def tidy(self) -> None:
-        """Have the -wal copied back into the ledger when it has grown. Raises `LedgerBrokenError`."""
-        if self.writer.head.seq - self._checkpointed < CHECKPOINT_ROWS:
+        """Have the -wal copied back into the ledger when it has grown; called after every flush. Raises
+        `LedgerBrokenError`.
+        """
+        self._flushes += 1
+        if self.writer.head.seq - self._checkpointed < CHECKPOINT_ROWS and self._flushes < CHECKPOINT_FLUSHES:
             return
-        self._checkpointed = self.writer.head.seq
+        self._checkpointed, self._flushes = self.writer.head.seq, 0
         if self._checkpointer is not None and not self._checkpointer.behind:
             self._checkpointer.request()
             return
