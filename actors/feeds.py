@@ -19,7 +19,7 @@ from adapters.feed import FeedEvent, FeedLimits, FeedSession, FeedState, FeedThr
 from adapters.venue import Endpoint, MarketData, Orders
 from models.clock import SECOND, BootNs, Clock, Timer
 from models.config_machine import Runtime
-from models.events import disconnected, frames_read, reconnected, snapshots_compared
+from models.events import disconnected, frames_read, not_connected, reconnected, snapshots_compared
 from models.market import Market, MarketId, VenueName
 from models.messages import GenerationBegan, IncidentSeen, MarketResolved, RecordRows, StatusChanged, StreamChanged
 
@@ -41,6 +41,8 @@ class FeedWatch:
     down_since: BootNs | None = None
     down_ns: int = 0
     was_live: bool = False
+    told: str = ""
+    """Why it is down, as the ledger knows it already; empty while it is up."""
 
     def note(self, state: FeedState) -> int | None:
         """Remember a state; returns the length of the outage that it ends, 0 for the first connection, else None."""
@@ -188,12 +190,17 @@ class Feeds:
         ended_ns = watch.note(state)
         wall = self._clock.wall_ns()
         if state.kind == "live" and ended_ns is not None:
+            watch.told = ""
             self._tell(reconnected(wall, label, state.generation, ended_ns))
         elif state.kind == "down":
             self._tell_frames(label, ended=True)
             if state.reason == STOPPED:
                 return
-            self._tell(disconnected(wall, label, state.reason))
+            if was_live or not watch.told:
+                self._tell(disconnected(wall, label, state.reason))
+            elif state.reason != watch.told:
+                self._tell(not_connected(wall, label, state.reason))
+            watch.told = state.reason
             if was_live:
                 incident = IncidentSeen(kind="disconnect", set_id=None, detail=f"{label}: {state.reason}", at=state.at)
                 self._network.risk.address.tell(incident)

@@ -16,8 +16,13 @@ from models.rows import Event, EventKind
 
 
 def disconnected(at: WallNs, feed: str, why: str) -> Event:
-    """A market data or user connection was lost (or could not be made)."""
+    """A market data or user connection was lost, or the first one of a run could not be made. Once per outage."""
     return Event(at=at, kind=EventKind.DISCONNECTED, text=f"{feed}: {why}", facts=(("feed", feed), ("why", why)))
+
+
+def not_connected(at: WallNs, feed: str, why: str) -> Event:
+    """An outage goes on, for another reason than before."""
+    return Event(at=at, kind=EventKind.NOTE, text=f"{feed}: still down: {why}", facts=(("feed", feed), ("why", why)))
 
 
 def reconnected(at: WallNs, feed: str, generation: int, down_ns: int) -> Event:
@@ -141,6 +146,11 @@ def reconciled(
             ("as_of", as_of),
         ),
     )
+
+
+def market_over(at: WallNs, market_id: MarketId, status: str) -> Event:
+    """A configured market could not be watched any more when the bot started."""
+    return Event(at=at, kind=EventKind.NOTE, text=f"{status}: it and its sets are not watched", market_id=market_id)
 
 
 def incident(

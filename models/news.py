@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from models import messages as m
 from models.money import text
-from models.rows import AttemptChanged, Ending, Event, FillReported, OrderChanged
+from models.rows import AttemptChanged, Ending, Event, Fact, FillReported, OrderChanged
 from models.rows import EventKind as LedgerEvent
 from models.signal import Decision
 from models.status import EventKind
@@ -40,6 +40,8 @@ def news_of(message: object) -> News | None:
             return News(EventKind.WARN, message.market_id, line, fold=f"{message.not_ready}/{message.market_id}")
         case m.SnapshotCompared(equal=False):
             return News(EventKind.WARN, message.market_id, "snapshot differed from the book; the snapshot stands")
+        case m.IncidentSeen(kind="disconnect"):
+            return None  # the loss of the connection has a line of its own
         case m.IncidentSeen():
             kind = EventKind.PARTIAL if message.kind == "partial" else EventKind.WARN
             return News(kind, message.set_id or "", f"{message.kind}: {message.detail}")
@@ -67,6 +69,8 @@ def _news_of_row(row: object) -> News | None:
             line = f"{text(fill.size, 0)} @ {text(fill.price, 4)} {fill.state.value}"
             return News(EventKind.FILL, "", line, fill.client_order_id)
         case Event(kind=LedgerEvent.NOT_READY | LedgerEvent.RESYNC | LedgerEvent.SNAPSHOT | LedgerEvent.STATE):
+            return None
+        case Event(kind=LedgerEvent.READ) if not (_fact(row, "frames_unknown") or _fact(row, "frames_failed")):
             return None
         case Event():
             kind = _EVENT_KINDS.get(row.kind, EventKind.INFO)
@@ -110,6 +114,10 @@ def _sum(opportunity: m.Opportunity) -> str:
     """Sum of the asks and the size, for example `sum 0.9850 × 10`."""
     decision: Decision = opportunity.decision
     return f"sum {text(decision.sum_cost, 4)} × {text(decision.size, 0)}"
+
+
+def _fact(event: Event, name: str) -> Fact:
+    return dict(event.facts).get(name)
 
 
 def _signed(amount: int) -> str:

@@ -225,7 +225,8 @@ def _incidents(connection: sqlite3.Connection, asked: Asked) -> list[EventFacts]
     of_set = "" if asked.only is None else "AND (set_id = ? OR market_id = ? OR (set_id IS NULL AND market_id IS NULL))"
     query = f"""
         SELECT at, kind, text, set_id, attempt_id, market_id FROM events
-        WHERE kind IN ({marks}) AND at BETWEEN ? AND ? {of_set} ORDER BY seq DESC LIMIT ?
+        WHERE kind IN ({marks}) AND coalesce(facts ->> 'incident', '') <> 'disconnect'
+            AND at BETWEEN ? AND ? {of_set} ORDER BY seq DESC LIMIT ?
     """  # noqa: S608
     only = () if asked.only is None else (asked.only, asked.only)
     found = connection.execute(query, (*_INCIDENT_KINDS, *asked.bounds, *only, INCIDENTS_MAX))
