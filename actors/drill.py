@@ -240,6 +240,7 @@ def _an_opportunity(risk: RiskActor, clock: SimClock) -> Opportunity:
             fees=MicroUsd(0),
             net_edge=edge,
             size=risk.max_order_size,
+            reach=(PriceMicros(ask), PriceMicros(ask)),
         ),
     )
 

@@ -262,11 +262,9 @@ class PaperDesk(BotActor):
         study.concluded = True
         approved = study.approved
         tops = approved.opportunity.tops
-        legs = terms.legs
         results = three_ways(
             terms,
-            [PriceMicros(top.ask(leg.outcome) or 0) for top, leg in zip(tops, legs, strict=True)],
-            [MicroShares(top.ask_size(leg.outcome)) for top, leg in zip(tops, legs, strict=True)],
+            [top.ladder(leg.outcome) for top, leg in zip(tops, terms.legs, strict=True)],
             approved.size,
             self._latency_ns,
             study.moments,

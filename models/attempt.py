@@ -37,8 +37,10 @@ class Attempt:
     reserved: MicroUsd
     asks: tuple[PriceMicros, ...]
     """Best ask per leg that the approval (or the last retry) was decided on."""
+    reach: tuple[PriceMicros, ...]
+    """Worst ask per leg that `size` needed then; `asks` with fixed sizing. The opening limits start here."""
     depths: tuple[MicroShares, ...]
-    """Displayed size at those asks."""
+    """Size displayed at `reach` or better."""
     fees: tuple[FeeSchedule, ...]
     began: BootNs
     orders: tuple[OrderLife, ...] = ()
@@ -128,8 +130,6 @@ class Attempt:
         return frozenset((life.intent.client_order_id, alarm) for life in self.orders for alarm in life.alarms())
 
     @property
-    def provisional(self) -> bool:
-    @property
     def worries(self) -> tuple[str, ...]:
         """What an operator would have to see to if the process ended now, one phrase each. Orders on their way that the
         venue has not answered yet are none.
@@ -140,6 +140,8 @@ class Attempt:
             found.append(f"{text(self.surplus, 0)} shares unhedged")
         return tuple(found)
 
+    @property
+    def provisional(self) -> bool:
         return any(life.provisional for life in self.orders)
 
     @property

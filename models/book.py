@@ -165,6 +165,11 @@ class TopOfBook(msgspec.Struct, frozen=True, gc=False):
     def asks(self, outcome: Outcome) -> Levels:
         return self.yes_asks if outcome is Outcome.YES else self.no_asks
 
+    def ladder(self, outcome: Outcome) -> Levels:
+        """The published asks, or the best one alone where depth is not published; empty for an empty side."""
+        ask = self.ask(outcome)
+        return self.asks(outcome) or (() if ask is None else ((ask, self.ask_size(outcome)),))
+
     def as_of_ms(self, outcome: Outcome) -> int | None:
         return self.yes_as_of_ms if outcome is Outcome.YES else self.no_as_of_ms
 

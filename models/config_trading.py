@@ -96,7 +96,7 @@ class Execution(Section):
         default=Decimal("0.05"), description="Most that completing or selling back a half-filled set may cost."
     )
     limit_ticks_through: Annotated[int, Count("ticks", 0, 10)] = Field(
-        default=0, description="How far above the best ask a limit may lie. 0 = at the ask."
+        default=0, description="How far above the worst ask that its size needs a limit may lie. 0 = at it."
     )
     confirm_gap_with_snapshot: Annotated[bool, Flag()] = Field(
         default=True, description="On a unified book a gap is traded only after a fresh snapshot shows it too."
@@ -160,7 +160,8 @@ class Risk(Section):
         default=60, description="Opening orders. Cancels and protective orders have their own budget."
     )
     price_collar: Annotated[Decimal, Amount("USD per share", Bounds(at_least="0", at_most="1"))] = Field(
-        default=Decimal("0.02"), description="Most that a limit may lie above the best ask that it was decided on."
+        default=Decimal("0.02"),
+        description="Most that a limit may lie above the best ask; sizing: depth looks no deeper.",
     )
     duplicate_window_seconds: Annotated[float, Seconds(Bounds(at_least="0", at_most="3600"))] = Field(
         default=2.0, description="The same set at the same prices is not approved twice within this time."

@@ -42,7 +42,7 @@ def opening_orders(terms: ExecutionTerms, attempt: Attempt) -> tuple[OrderLife, 
     """The orders that open a try; empty where their worst case would not leave `min_edge` (I10)."""
     legs = first_legs(terms, attempt)
     for ticks in range(terms.limit_ticks_through, -1, -1):
-        limits = {leg: _ticks_above(terms.legs[leg].market, attempt.asks[leg], ticks) for leg in legs}
+        limits = {leg: _ticks_above(terms.legs[leg].market, attempt.reach[leg], ticks) for leg in legs}
         if _leaves_min_edge(terms, attempt, limits):
             return tuple(
                 _order(terms, attempt, leg, Action.BUY, attempt.size, limits[leg], Purpose.OPEN) for leg in legs
@@ -83,12 +83,12 @@ def protective_orders(terms: ExecutionTerms, attempt: Attempt, choice: Protectio
     )
 
 
-def still_worth_it(terms: ExecutionTerms, attempt: Attempt, asks: Sequence[PriceMicros]) -> bool:
-    """Whether a clean miss may be tried again at fresh `asks`: none above what was approved, and the edge still
-    there.
+def still_worth_it(terms: ExecutionTerms, attempt: Attempt, reach: Sequence[PriceMicros]) -> bool:
+    """Whether a clean miss may be tried again where its size now needs these asks: none above what was approved, and
+    the edge still there.
     """
-    no_higher = all(fresh <= approved for fresh, approved in zip(asks, attempt.asks, strict=True))
-    return no_higher and _leaves_min_edge(terms, attempt, dict(enumerate(asks)))
+    no_higher = all(fresh <= approved for fresh, approved in zip(reach, attempt.reach, strict=True))
+    return no_higher and _leaves_min_edge(terms, attempt, dict(enumerate(reach)))
 
 
 def _order(
@@ -139,8 +139,10 @@ def _ticks_above(market: Market, ask: PriceMicros, ticks: int) -> PriceMicros:
 
 
 def _leaves_min_edge(terms: ExecutionTerms, attempt: Attempt, limits: dict[int, PriceMicros]) -> bool:
-    """Legs without a limit of their own count at the ask. Cross-multiplied: no rounded quotient is compared."""
-    prices = [limits.get(leg, ask) for leg, ask in enumerate(attempt.asks)]
+    """Legs without a limit of their own count at the worst ask they need. Cross-multiplied: no rounded quotient is
+    compared.
+    """
+    prices = [limits.get(leg, ask) for leg, ask in enumerate(attempt.reach)]
     left = terms.complete_set.payout - sum(prices) - terms.cost_buffer - terms.min_edge
     fees = sum(taker_fee(s, p, attempt.size) for s, p in zip(attempt.fees, prices, strict=True))
     return left * attempt.size >= fees * MICRO
@@ -154,11 +156,11 @@ def _break_even(
     def cost(leg: int, price: PriceMicros) -> int:
         return cost_rounded_up(price, size) + taker_fee(attempt.fees[leg], price, size)
 
-    at_asks = sum(cost(leg, attempt.asks[leg]) for leg in legs)
-    share = divide_down((budget - at_asks) * MICRO, size * len(legs))
+    at_least = sum(cost(leg, attempt.reach[leg]) for leg in legs)
+    share = divide_down((budget - at_least) * MICRO, size * len(legs))
     limits: list[PriceMicros] = []
     for leg in legs:
-        wanted = min(attempt.asks[leg] + share, MICRO - 1)
+        wanted = min(attempt.reach[leg] + share, MICRO - 1)
         limit = terms.legs[leg].market.price_rounded_down(PriceMicros(wanted)) if wanted > 0 else None
         if limit is None:
             return None
@@ -186,10 +188,12 @@ class WorstOpening:
     """With fees. Where legs follow at break-even, that is the whole payout."""
 
 
-def worst_opening(terms: ExecutionTerms, asks: Sequence[PriceMicros], size: MicroShares) -> WorstOpening:
-    """What opening a set of `size` shares at these asks can cost at most, retries included (they go no higher)."""
+def worst_opening(terms: ExecutionTerms, reach: Sequence[PriceMicros], size: MicroShares) -> WorstOpening:
+    """What opening a set of `size` shares can cost at most where it needs these asks, retries included (they go no
+    higher).
+    """
     limits = tuple(
-        _ticks_above(leg.market, ask, terms.limit_ticks_through) for leg, ask in zip(terms.legs, asks, strict=True)
+        _ticks_above(leg.market, ask, terms.limit_ticks_through) for leg, ask in zip(terms.legs, reach, strict=True)
     )
     cost = sum(
         cost_rounded_up(limit, size) + taker_fee(leg.market.fees, limit, size)

@@ -27,11 +27,13 @@ from models.money import (
     PriceMicros,
     cost_rounded_up,
     divide_down,
+    divide_up,
     lot_rounded_down,
     proceeds_rounded_down,
 )
 from models.orders import OrderIntent, TimeInForce
 from models.sets import LegPolicy
+from models.sizing import Walk, shown, walk
 
 
 class PaperModel(enum.StrEnum):
@@ -137,30 +139,32 @@ def remember(taken: Taken, intent: OrderIntent, displayed: Levels, fills: Levels
 
 def three_ways(
     terms: ExecutionTerms,
-    asks: Sequence[PriceMicros],
-    depths: Sequence[MicroShares],
+    ladders: Sequence[Levels],
     size: MicroShares,
     latency_ns: int,
     moments: Sequence[Moment],
 ) -> tuple[PaperResult, PaperResult, PaperResult]:
-    """Fill an attempt of `size` that was decided at `asks` with `depths` displayed. `moments` are the books
+    """Fill an attempt of `size` that was decided on these asks per leg, best first. `moments` are the books
     afterwards.
     """
+    walks = [walk(asks, leg.market.fees, size) for asks, leg in zip(ladders, terms.legs, strict=True)]
+    reach = [leg.reach for leg in walks]
+    depths = [shown(asks, price) for asks, price in zip(ladders, reach, strict=True)]
     at_latency = next((m for m in moments if m.after_ns == latency_ns), None)
-    shifted = None if at_latency is None else _fill(terms, asks, depths, size, at_latency, PaperModel.SHIFTED)
-    halves = [_fill(terms, asks, depths, size, _halved(m, terms.lot), PaperModel.PESSIMISTIC) for m in moments]
+    shifted = None if at_latency is None else _fill(terms, reach, depths, size, at_latency, PaperModel.SHIFTED)
+    halves = [_fill(terms, reach, depths, size, _halved(m, terms.lot), PaperModel.PESSIMISTIC) for m in moments]
     known = [result for result in halves if result.net_pnl is not None]
     worst = min(known, key=lambda result: (result.net_pnl or 0, result.filled), default=None)
     return (
-        _standing_still(terms, asks, size),
+        _standing_still(terms, walks, size),
         shifted or _nobody_knows(PaperModel.SHIFTED),
         worst or _nobody_knows(PaperModel.PESSIMISTIC),
     )
 
 
-def _standing_still(terms: ExecutionTerms, asks: Sequence[PriceMicros], size: MicroShares) -> PaperResult:
-    cost = sum(cost_rounded_up(ask, size) for ask in asks)
-    fees = sum(taker_fee(leg.market.fees, ask, size) for leg, ask in zip(terms.legs, asks, strict=True))
+def _standing_still(terms: ExecutionTerms, walks: Sequence[Walk], size: MicroShares) -> PaperResult:
+    cost = sum(divide_up(leg.gross, MICRO) for leg in walks)
+    fees = sum(leg.fees for leg in walks)
     return PaperResult(
         model=PaperModel.OPTIMISTIC,
         filled=size,
@@ -183,7 +187,7 @@ def _nobody_knows(model: PaperModel) -> PaperResult:
 
 def _fill(
     terms: ExecutionTerms,
-    asks: Sequence[PriceMicros],
+    reach: Sequence[PriceMicros],
     depths: Sequence[MicroShares],
     size: MicroShares,
     moment: Moment,
@@ -192,7 +196,7 @@ def _fill(
     """Every leg at its opening limit against these books; the thin leg first where that is the policy."""
     if not all(book.ready for book in moment.books):
         return _nobody_knows(model)
-    limits = worst_opening(terms, asks, size).limits
+    limits = worst_opening(terms, reach, size).limits
     legs = range(len(terms.legs))
     wanted = size
     if terms.complete_set.leg_policy is LegPolicy.THIN_LEG_FIRST:

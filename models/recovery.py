@@ -157,6 +157,7 @@ def _cut_off(attempt: Attempt, terms: ExecutionTerms, wall: WallNs) -> list[Atte
 def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> Attempt:
     """The attempt as it was, as far as the ledger knows. It will never open anything again."""
     limits = {order.intent.leg: order.intent.limit_price for order in reversed(stored.orders)}
+    asks = tuple(limits.get(leg, PriceMicros(0)) for leg in range(len(terms.legs)))
     purposes = [order.intent.purpose for order in stored.orders]
     followers = len(terms.legs) - 1 if terms.complete_set.leg_policy is LegPolicy.THIN_LEG_FIRST else 0
     remedies = purposes.count(Purpose.UNWIND) + max(0, purposes.count(Purpose.COMPLETE) - followers)
@@ -166,7 +167,8 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
         set_id=stored.set_id,
         size=stored.size,
         reserved=stored.reserved,
-        asks=tuple(limits.get(leg, PriceMicros(0)) for leg in range(len(terms.legs))),
+        asks=asks,
+        reach=asks,
         depths=tuple(MicroShares(0) for _ in terms.legs),
         fees=tuple(leg.market.fees for leg in terms.legs),
         began=now,

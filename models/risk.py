@@ -63,6 +63,8 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     """Of this set, with an earlier attempt unknown or naked."""
     size: MicroShares
     asks: tuple[PriceMicros, ...]
+    reach: tuple[PriceMicros, ...]
+    """Worst ask of each leg that `size` needs, as the signal found it."""
     opening_limits: tuple[PriceMicros, ...]
     """Highest limit that an opening order of each leg may carry."""
     notional: MicroUsd
@@ -360,7 +362,8 @@ def _inputs(
 ) -> Review:
     size = opportunity.decision.size
     asks = tuple(PriceMicros(top.ask(leg.outcome) or 0) for top, leg in zip(opportunity.tops, terms.legs, strict=True))
-    worst = worst_opening(terms, asks, size)
+    reach = opportunity.decision.reach
+    worst = worst_opening(terms, reach, size)
     reserved = {market for r in state.reservations for market in r.market_ids}
     last = next((e for e in state.approved_prices if e[0] == opportunity.set_id and e[1] == asks), None)
     mine = terms.market_ids
@@ -372,6 +375,7 @@ def _inputs(
         unresolved_markets=tuple(m for m in mine if m in state.unresolved),
         size=size,
         asks=asks,
+        reach=reach,
         opening_limits=worst.limits,
         notional=worst.notional,
         same_prices_ago_ns=None if last is None else weather.now - last[2],

@@ -46,6 +46,7 @@ from models.set_state import (
     WaitingFills,
 )
 from models.set_turn import Turn, expose, facts_of, leads_to, owner_of, shares
+from models.sizing import shown
 
 Running = SignalDetected | PlacingOrders | WaitingFills | InDoubt | PartialFillProtect | Exposed | Success | Failed
 R = TypeVar("R", bound=Record)
@@ -58,7 +59,7 @@ U = TypeVar("U", bound=Running)
 @leads_to({State.SIGNAL_DETECTED: "approved by risk", State.FAILED: "the limits would not leave min_edge"})
 def begin(record: Idle, event: ApprovedSet, turn: Turn) -> Record:
     """Take the set on: write the attempt down, then hand its opening orders to the ledger."""
-    tops, legs = event.opportunity.tops, turn.terms.legs
+    tops, legs, reach = event.opportunity.tops, turn.terms.legs, event.opportunity.decision.reach
     attempt = Attempt(
         attempt_id=event.attempt_id,
         opportunity_id=event.opportunity.opportunity_id,
@@ -66,7 +67,8 @@ def begin(record: Idle, event: ApprovedSet, turn: Turn) -> Record:
         size=event.size,
         reserved=event.reserved,
         asks=tuple(PriceMicros(top.ask(leg.outcome) or 0) for top, leg in zip(tops, legs, strict=True)),
-        depths=tuple(MicroShares(top.ask_size(leg.outcome)) for top, leg in zip(tops, legs, strict=True)),
+        reach=reach,
+        depths=tuple(shown(t.ladder(leg.outcome), price) for t, leg, price in zip(tops, legs, reach, strict=True)),
         fees=tuple(leg.market.fees for leg in legs),
         began=turn.now,
     )

@@ -12,10 +12,11 @@ from typing import Final
 
 from models import set_rows
 from models.attempt import Attempt
+from models.book import Levels
 from models.clock import SECOND
 from models.legs import following_orders, opening_orders, protective_orders, still_worth_it
 from models.messages import MergeSets
-from models.money import MicroShares, PriceMicros
+from models.money import PriceMicros
 from models.order_life import Phase, doubted
 from models.orders import AttemptId
 from models.protection import LegHolding, ProtectionChoice, Remedy, choose
@@ -41,6 +42,7 @@ from models.set_state import (
 )
 from models.set_turn import Turn, changed_orders, expose, leads_to, shares
 from models.sets import LegPolicy
+from models.sizing import shown, walk
 
 MAX_REMEDIES: Final = 6
 """Protective rounds at full speed; after them the residue is worked on the slow cadence."""
@@ -285,20 +287,24 @@ def _may_retry(attempt: Attempt, turn: Turn) -> bool:
 def _retry(record: Failed, ladders: Ladders, turn: Turn) -> Record:
     attempt, terms = record.attempt, turn.terms
     seen = {s.top.market_id: s for s in ladders.seen}
-    best = []
-    for leg in terms.legs:
+    offers: list[Levels] = []
+    for leg, ask, reach in zip(terms.legs, attempt.asks, attempt.reach, strict=True):
         book = seen[leg.market.market_id]
         fresh = book.top.not_ready is None and turn.now - book.top.evidence_at <= terms.max_book_age_ns
         asks = book.asks(leg.outcome)
-        if not fresh or book.top.crossed or not asks or asks[0][1] < attempt.size:
+        # What was to be had at the best ask alone is tried there alone again; what was not, as deep as approved.
+        asks = asks[:1] if reach == ask else asks
+        if not fresh or book.top.crossed or shown(asks, reach) < attempt.size:
             return turn.finish(record, attempt)
-        best.append(asks[0])
-    if not still_worth_it(terms, attempt, [PriceMicros(price) for price, _ in best]):
+        offers.append(asks)
+    reaches = tuple(walk(a, leg.market.fees, attempt.size).reach for a, leg in zip(offers, terms.legs, strict=True))
+    if not still_worth_it(terms, attempt, reaches):
         return turn.finish(record, attempt)
     attempt = replace(
         attempt,
-        asks=tuple(PriceMicros(price) for price, _ in best),
-        depths=tuple(MicroShares(size) for _, size in best),
+        asks=tuple(PriceMicros(asks[0][0]) for asks in offers),
+        reach=reaches,
+        depths=tuple(shown(asks, reach) for asks, reach in zip(offers, reaches, strict=True)),
         tries=attempt.tries + 1,
         try_from=len(attempt.orders),
         followed=False,

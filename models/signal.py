@@ -4,25 +4,30 @@ relies on.
     sum_cost = sum of the legs' best asks                 edge     = payout - sum_cost - cost_buffer      (BRD FR-3)
     fees     = sum of taker fees at those asks and size   net_edge = edge - fees / size
 
-All four are per set in micro-dollars; `fees` is for the whole size. An *opportunity* is a state with `sum_cost <
-payout`. It is traded only if every gate is open. Every gate has one reason; the first closed one is the decision's
-reason and the rest are recorded too, so the report can say what would have traded.
+All four are per set in micro-dollars; `fees` is for the whole size. Sizing by depth may buy below the best asks: there
+`edge`, `fees` and `net_edge` are those of the whole size, at what it costs on average on its way down the ladders
+(rounded up), and `sum_cost` stays that of the best asks.
+
+An *opportunity* is a state with `sum_cost < payout`. It is traded only if every gate is open. Every gate has one
+reason; the first closed one is the decision's reason and the rest are recorded too, so the report can say what would
+have traded.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from models.book import TopOfBook
+from models.book import Levels, TopOfBook
 from models.clock import BootNs
 from models.fees import FeeSchedule, taker_fee
 from models.market import BookModel, Market, MarketStatus
-from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, divide_down, lot_rounded_down
+from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, divide_down, divide_up, lot_rounded_down
 from models.sets import CompleteSet, common_lot
-from models.sizing import Sizing, depth_size
+from models.sizing import Sizing, depth_size, walk
 from models.verdict import FreshnessLimits, Verdict, doubts, verdict_of
 
 
@@ -76,6 +81,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     sizing: Sizing = Sizing.FIXED
     max_size: MicroShares
     """Upper bound for sizing by depth."""
+    max_walk: MicroUsd = MicroUsd(MICRO)
+    """How far below the best ask sizing by depth looks: what lies deeper would break risk's price collar."""
     close_margin_ms: int = 0
     """No new set when a leg's market closes within this time."""
     freshness: FreshnessLimits
@@ -124,6 +131,19 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Floored per share."""
     size: MicroShares
     """Shares of each leg that would be bought."""
+    reach: tuple[PriceMicros, ...]
+    """Per leg, the worst ask that `size` needs: its opening limit. The best ask with fixed sizing."""
+
+
+class _Bill(NamedTuple):
+    """What a size costs: as the ladders stand, and at most, if all of it came at `reach`."""
+
+    reach: tuple[PriceMicros, ...]
+    gross: int
+    """Micro-dollars x micro-shares, exact; likewise `most_gross`."""
+    fees: MicroUsd
+    most_gross: int
+    most_fees: MicroUsd
 
 
 def terms_for(complete_set: CompleteSet, markets: Sequence[Market], thresholds: Thresholds) -> SetTerms:
@@ -165,17 +185,20 @@ def decide(terms: SetTerms, tops: Sequence[TopOfBook], surroundings: Surrounding
     depth = min(top.ask_size(leg.outcome) for leg, top in zip(legs, tops, strict=True))
     size = _size(terms, tops, MicroShares(depth))
     priced_size = size or thresholds.order_size
-    fees = MicroUsd(sum(taker_fee(schedule, ask, priced_size) for schedule, ask in zip(terms.fees, asks, strict=True)))
-    edge = MicroUsd(terms.complete_set.payout - sum_cost - thresholds.cost_buffer)
-    net_edge = MicroUsd(divide_down(edge * priced_size - fees * MICRO, priced_size))
+    bill = _bill(terms, tops, asks, priced_size)
+    fees = bill.fees
+    edge = MicroUsd(terms.complete_set.payout - divide_up(bill.gross, priced_size) - thresholds.cost_buffer)
+    whole = (terms.complete_set.payout - thresholds.cost_buffer) * priced_size
+    net_edge = MicroUsd(divide_down(whole - bill.gross - fees * MICRO, priced_size))
 
     not_ready = any(top.not_ready is not None for top in tops)
     found = () if not_ready else doubts(legs, tops, terms.book_models, thresholds.freshness, surroundings.now)
     closed: list[SkipReason] = [SkipReason.NOT_READY] if not_ready else [SkipReason(doubt.value) for doubt in found]
     if edge < thresholds.min_edge:
         closed.append(SkipReason.EDGE)
-    # Cross-multiplied, so that the comparison never sees a rounded quotient.
-    if (edge - thresholds.min_edge) * priced_size < fees * MICRO:
+    # Cross-multiplied, so that the comparison never sees a rounded quotient; at the limits too, where it may all fill.
+    dearest = max(bill.gross + fees * MICRO, bill.most_gross + bill.most_fees * MICRO)
+    if whole - dearest < thresholds.min_edge * priced_size:
         closed.append(SkipReason.FEES)
     if depth < max(thresholds.min_depth, thresholds.order_size) or not _large_enough(terms, asks, size):
         closed.append(SkipReason.DEPTH)
@@ -195,16 +218,36 @@ def decide(terms: SetTerms, tops: Sequence[TopOfBook], surroundings: Surrounding
         fees=fees,
         net_edge=net_edge,
         size=size,
+        reach=bill.reach,
     )
+
+
+def _bill(terms: SetTerms, tops: Sequence[TopOfBook], asks: Sequence[PriceMicros], size: MicroShares) -> _Bill:
+    """Price `size` of every leg; with fixed sizing all of it at the best ask, whatever is displayed there."""
+    walks = []
+    if terms.thresholds.sizing is Sizing.DEPTH:
+        walks = [walk(ladder, fees, size) for ladder, fees in zip(_ladders(terms, tops), terms.fees, strict=True)]
+    reach = tuple(leg.reach for leg in walks) or tuple(asks)
+    gross = sum(reach) * size
+    fees = MicroUsd(sum(taker_fee(schedule, price, size) for schedule, price in zip(terms.fees, reach, strict=True)))
+    if not walks:
+        return _Bill(reach, gross, fees, gross, fees)
+    return _Bill(reach, sum(leg.gross for leg in walks), MicroUsd(sum(leg.fees for leg in walks)), gross, fees)
+
+
+def _ladders(terms: SetTerms, tops: Sequence[TopOfBook]) -> list[Levels]:
+    """Every leg's asks as deep as `max_walk` allows."""
+    ladders = [top.ladder(leg.outcome) for leg, top in zip(terms.complete_set.legs, tops, strict=True)]
+    deepest = terms.thresholds.max_walk
+    return [tuple(level for level in ladder if level[0] - ladder[0][0] <= deepest) for ladder in ladders]
 
 
 def _size(terms: SetTerms, tops: Sequence[TopOfBook], depth: MicroShares) -> MicroShares:
     thresholds = terms.thresholds
     if thresholds.sizing is Sizing.FIXED:
         return lot_rounded_down(thresholds.order_size, terms.lot)
-    ladders = [top.asks(leg.outcome) for leg, top in zip(terms.complete_set.legs, tops, strict=True)]
     size = depth_size(
-        ladders,
+        _ladders(terms, tops),
         terms.fees,
         payout=terms.complete_set.payout,
         cost_buffer=thresholds.cost_buffer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from models.book import Levels
 from models.fees import FeeSchedule, taker_fee
@@ -15,6 +16,35 @@ class Sizing(enum.StrEnum):
 
     FIXED = "fixed"
     DEPTH = "depth"
+
+
+class Walk(NamedTuple):
+    """What it takes to buy some shares of one leg."""
+
+    reach: PriceMicros
+    """The worst price that is needed."""
+    gross: int
+    """Price x size, summed: micro-dollars x micro-shares, so that nothing is rounded yet."""
+    fees: MicroUsd
+    """Each level is a fill of its own and rounds by itself."""
+
+
+def walk(ladder: Levels, schedule: FeeSchedule, size: MicroShares) -> Walk:
+    """Take `size` from a ladder of asks, best first and not empty; what it does not hold counts at its last price."""
+    reach, gross, fees, left = ladder[0][0], 0, 0, size
+    for index, (price, there) in enumerate(ladder):
+        taken = left if index == len(ladder) - 1 else min(left, there)
+        if taken > 0:
+            reach = price
+            gross += price * taken
+            fees += taker_fee(schedule, PriceMicros(price), MicroShares(taken))
+            left = MicroShares(left - taken)
+    return Walk(PriceMicros(reach), gross, MicroUsd(fees))
+
+
+def shown(ladder: Levels, reach: PriceMicros) -> MicroShares:
+    """Size that a ladder of asks displays at `reach` or better."""
+    return MicroShares(sum(size for price, size in ladder if price <= reach))
 
 
 def depth_size(

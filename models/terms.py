@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from models.clock import SECOND
 from models.config import Config
 from models.market import Market, MarketId
+from models.money import MicroUsd
 from models.sets import CompleteSet, prove
 from models.signal import SetTerms, Thresholds, terms_for
 from models.verdict import FreshnessLimits
@@ -22,6 +25,7 @@ def thresholds_of(config: Config) -> Thresholds:
         order_size=execution.order_size_micros,
         sizing=strategy.sizing,
         max_size=execution.max_order_size_micros,
+        max_walk=config.risk.price_collar_micros,
         close_margin_ms=strategy.min_minutes_to_close * 60_000,
         freshness=FreshnessLimits(
             max_age_ns=runtime.max_book_age_ns,
@@ -42,7 +46,10 @@ def all_terms(config: Config, sets: Sequence[CompleteSet], markets: Mapping[Mark
     for complete_set in sets:
         prove(complete_set, markets)
         legs = [markets[leg.market_id] for leg in complete_set.legs]
-        terms.append(terms_for(complete_set, legs, thresholds))
+        # Limits lie `limit_ticks_through` above the deepest ask, and risk's collar holds for them as well.
+        step = max(band.step for market in legs for band in market.price_bands)
+        room = max(0, thresholds.max_walk - config.execution.limit_ticks_through * step)
+        terms.append(terms_for(complete_set, legs, msgspec.structs.replace(thresholds, max_walk=MicroUsd(room))))
     return terms
 
 

@@ -142,7 +142,14 @@ class SetWatch:
             episode = self.episode = Episode(episode_id, wall, decision.edge)
         episode.best_edge = max(episode.best_edge, decision.edge)
         episode.verdict = decision.verdict.value
-        key = (decision.kind, decision.reason, decision.verdict, decision.size, *_prices(self.terms, tops))
+        key = (
+            decision.kind,
+            decision.reason,
+            decision.verdict,
+            decision.size,
+            decision.reach,
+            *_prices(self.terms, tops),
+        )
         trade = decision.kind is Kind.TRADE
         if trade and key == episode.proposed_key:
             fresh = now >= self._retry_at

@@ -16,9 +16,12 @@ import msgspec
 
 from models.book import TopOfBook
 from models.clock import BootNs, WallNs
+from models.fees import NO_FEES
 from models.market import Outcome
+from models.money import MicroShares, divide_up
 from models.sets import SetKind
 from models.signal import Decision, Kind, SetTerms, SkipReason, Surroundings, decide
+from models.sizing import walk
 
 JudgeAgain = Callable[[bytes], tuple[SkipReason | None, str]]
 """`models.risk.judge_again`: the review's own inputs -> (refusal or None, detail)."""
@@ -134,11 +137,11 @@ def _word(row: StoredOpportunity, decision: Decision, judge_again: JudgeAgain) -
         yield "attempt_id", row.attempt_id, None
     else:
         yield "signal", "TRADE", decision.kind.value
-        yield from _review(row, judge_again)
+        yield from _review(row, decision, judge_again)
     yield "decision", row.decision, "traded" if row.reason is None else "skipped"
 
 
-def _review(row: StoredOpportunity, judge_again: JudgeAgain) -> Iterator[Compared]:
+def _review(row: StoredOpportunity, decision: Decision, judge_again: JudgeAgain) -> Iterator[Compared]:
     inputs = row.risk_inputs or ""
     try:
         refusal, detail = judge_again(inputs.encode())
@@ -151,6 +154,8 @@ def _review(row: StoredOpportunity, judge_again: JudgeAgain) -> Iterator[Compare
     asks = [leg.top.ask(Outcome(leg.outcome)) for leg in row.legs]
     yield "asks that risk reviewed", reviewed.get("asks", asks), asks
     yield "size that risk reviewed", reviewed.get("size", row.size), row.size
+    reach = list(decision.reach)
+    yield "limits that the size needs", reviewed.get("reach", reach), reach
 
 
 _GATES: Final = (
@@ -173,6 +178,17 @@ def gates(row: StoredOpportunity) -> list[tuple[str, bool]]:
     if row.risk_inputs is not None:
         shown.append(("risk", row.reason is None))
     return shown
+
+
+def cost_per_set(row: StoredOpportunity) -> int:
+    """What one set of the row's size cost on average, rounded up: `sum_cost`, or more where depth was bought.
+
+    Ladders are stored where they were walked only, so without them everything counts at the best ask.
+    """
+    ladders = [leg.top.ladder(Outcome(leg.outcome)) for leg in row.legs]
+    if row.size <= 0 or not all(ladders):
+        return row.sum_cost
+    return divide_up(sum(walk(ladder, NO_FEES, MicroShares(row.size)).gross for ladder in ladders), row.size)
 
 
 def signal_said(row: StoredOpportunity) -> Kind:

@@ -190,6 +190,7 @@ def an_opportunity(
             fees=MicroUsd(0),
             net_edge=edge,
             size=shares(size),
+            reach=tuple(PriceMicros(ask) for ask in asks),
         ),
     )
 

@@ -11,7 +11,7 @@ from models.clock import MS, SECOND
 from models.hostile import clean
 from models.market import Outcome
 from models.money import text
-from models.why import Mismatch, StoredOpportunity, age_ms, gates, surroundings_of
+from models.why import Mismatch, StoredOpportunity, age_ms, cost_per_set, gates, surroundings_of
 
 LINE_LIMIT: Final = 2_000
 TELL_ROWS: Final = 12
@@ -44,16 +44,18 @@ def lines_of(
 def _opportunity(row: StoredOpportunity) -> Iterable[str]:
     at = _time(row.at)
     yield _line(at, "book", "  ".join(_book(row, index) for index in range(len(row.legs))))
-    payout = row.sum_cost + row.edge + row.cost_buffer
+    cost = cost_per_set(row)
+    payout = cost + row.edge + row.cost_buffer
     words = (
         f"{row.opportunity_id} {row.set_id} sum {_usd(row.sum_cost)}  "
-        f"edge {_usd(payout, 0)}−{_usd(row.sum_cost)}−{_usd(row.cost_buffer)} = {_signed(row.edge)}  "
+        f"edge {_usd(payout, 0)}−{_usd(cost)}−{_usd(row.cost_buffer)} = {_signed(row.edge)}  "
         f"fees {_usd(row.fees)}  net {_signed(row.net_edge)}  "
         + " ".join(f"{name} {'✓' if is_open else '✗'}" for name, is_open in gates(row))
     )
     yield _line(at, "opp", words)
     if row.decision == "traded":
-        yield _line(at, "TRADE", f"{row.attempt_id} size {_shares(row.size)} of each leg")
+        average = "" if cost == row.sum_cost else f", down the ladders at {_usd(cost)} a set"
+        yield _line(at, "TRADE", f"{row.attempt_id} size {_shares(row.size)} of each leg{average}")
         return
     also = f", also {row.also.replace(',', ', ')}" if row.also else ""
     detail = f": {row.detail}" if row.detail else ""

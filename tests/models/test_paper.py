@@ -19,7 +19,7 @@ from tests.trading import SHARE, a_market, execution_terms, levels, price, share
 
 TERMS = execution_terms(policy=LegPolicy.TOGETHER)
 ASKS = (price("0.45"), price("0.46"))
-DEPTHS = (shares(20), shares(30))
+SHOWN = (levels(("0.45", 20)), levels(("0.46", 30)))
 
 
 def moment(ms: int, *books: LegBook) -> Moment:
@@ -31,7 +31,7 @@ def book(asks=(("0.45", 100),), bids=(("0.43", 100),), ready=True) -> LegBook:
 
 
 def told(moments, *, terms=TERMS, size=10):
-    return three_ways(terms, ASKS, DEPTHS, shares(size), 250 * MS, moments)
+    return three_ways(terms, SHOWN, shares(size), 250 * MS, moments)
 
 
 def test_an_order_takes_what_lies_within_its_limit_best_first():
@@ -163,7 +163,7 @@ def test_pessimistic_never_beats_optimistic_and_sets_cost_at_most_their_limits(d
     ]
     terms = execution_terms(policy=policy)
 
-    optimistic, shifted, pessimistic = three_ways(terms, ASKS, DEPTHS, shares(10), drawn[0][0] * MS, moments)
+    optimistic, shifted, pessimistic = three_ways(terms, SHOWN, shares(10), drawn[0][0] * MS, moments)
 
     assert shifted.net_pnl is not None
     assert pessimistic.net_pnl is not None

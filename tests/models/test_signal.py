@@ -68,6 +68,7 @@ def test_a_fresh_gap_that_clears_every_gate_is_traded() -> None:
         fees=usd("0"),
         net_edge=usd("0.05"),
         size=shares("10"),
+        reach=(price("0.47"), price("0.48")),
     )
 
 

@@ -157,6 +157,7 @@ def a_review(opportunity: Opportunity, **changes: Any) -> Review:
         unresolved_markets=(),
         size=opportunity.decision.size,
         asks=asks,
+        reach=opportunity.decision.reach,
         opening_limits=asks,
         notional=MicroUsd(9_710_000),
         same_prices_ago_ns=None,
