@@ -67,7 +67,7 @@ class PolymarketFace:
         if (open_answer := self._always(request.method, path, now)) is not None:
             return open_answer
         if exchange.unavailable:
-            return replies.RESTARTING.answer()
+            return replies.restarting(exchange.engine.unavailable_until - now).answer()
         parts, query = [unquote(part) for part in path.strip("/").split("/")], parse_qs(split.query)
         if (public := reads.public(exchange, request.method, parts, query, request.body)) is not None:
             return public

@@ -11,10 +11,10 @@ import msgspec
 from adapters.simulated.desk import Manner
 from adapters.simulated.orders import Refusal
 from adapters.simulated.web import Answer
+from models.clock import SECOND
 
 OK: Final = 200
 TOO_EARLY: Final = 425
-RESTART_RETRY_S: Final = 5
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -36,7 +36,6 @@ INVALID_PAYLOAD: Final = Problem(400, "Invalid order payload")
 NO_BOOK: Final = Problem(404, "No orderbook exists for the requested token id")
 NO_MARKET: Final = Problem(404, "market not found")
 NOT_FOUND: Final = Problem(404, "not found")
-RESTARTING: Final = Problem(TOO_EARLY, "Too Early", headers={"Retry-After": str(RESTART_RETRY_S)})
 POST_ONLY: Final = Problem(
     503,
     "post-only mode: only post-only orders and cancels are allowed",
@@ -59,6 +58,11 @@ WRONG_SIGNER: Final = Problem(400, "the order signer address has to be the addre
 RATE_HEADERS: Final = {"Poly-RateLimit-Remaining": "0", "Poly-RateLimit-Tier": "standard", "Retry-After": "1"}
 TOO_MANY: Final = Problem(429, "too many requests", headers=RATE_HEADERS)
 EDGE_LIMIT: Final = Problem(429, "too many requests")
+
+
+def restarting(left_ns: int) -> Problem:
+    """`left_ns`: until the engine is back."""
+    return Problem(TOO_EARLY, "Too Early", headers={"Retry-After": str(max(1, -(-left_ns // SECOND)))})
 
 
 def off_tick(order_id: str, price: str, tick: str) -> Problem:
@@ -99,7 +103,7 @@ def of_refusal(code: str, order_id: str, price: str, size: str, tick: str) -> Pr
         case Refusal.POST_ONLY:
             return POST_ONLY
         case Refusal.RESTARTING:
-            return RESTARTING
+            return restarting(0)
         case Refusal.PRICE_RANGE | Refusal.OFF_TICK:
             return off_tick(order_id, price, tick)
         case Refusal.OFF_LOT | Refusal.MALFORMED:
