@@ -14,7 +14,7 @@ from models.fees import FeeSchedule
 from models.market import Action, MarketId, Outcome, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros, divide_down, text
 from models.order_life import Alarm, OrderLife, Phase
-from models.orders import AttemptId, ClientOrderId
+from models.orders import AttemptId, ClientOrderId, derive_client_order_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,14 @@ class Attempt:
         return any(life.intent.client_order_id == client_order_id for life in self.orders)
 
     def next_sequence(self, leg: int) -> int:
-        return sum(life.intent.leg == leg for life in self.orders)
+        """The number of a leg's next order. Not simply their count: after a restart those are missing whose commit had
+        failed, and the id of a later one must not come again.
+        """
+        known = {life.intent.client_order_id for life in self.orders if life.intent.leg == leg}
+        sequence = len(known)
+        while derive_client_order_id(self.attempt_id, leg, sequence) in known:
+            sequence += 1
+        return sequence
 
     def with_orders(self, lives: tuple[OrderLife, ...]) -> Attempt:
         return replace(self, orders=(*self.orders, *lives))
