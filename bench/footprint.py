@@ -1,4 +1,4 @@
-"""What the whole bot takes with many markets: memory, threads, processor, in paper mode on a quiet simulated exchange."""
+"""What the whole bot takes with many markets: memory, threads, processor; on paper, on a quiet simulated exchange."""
 
 from __future__ import annotations
 
