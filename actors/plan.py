@@ -6,10 +6,10 @@ Making a plan reads the catalogs of the venues and proves every set; a plan that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.venue import Capabilities, MarketData, Orders, VenueReadError, VenueReadRefusedError
+from adapters.venue import Capabilities, MarketData, MarketOverError, Orders, VenueReadError, VenueReadRefusedError
 from models.clock import seconds_ns
 from models.config import Config
 from models.execution import ExecutionTerms, LegTerms
@@ -48,6 +48,10 @@ class Plan:
     terms: tuple[SetTerms, ...]
     execution: tuple[ExecutionTerms, ...]
     """Per set, in the order of `terms`."""
+    over: Mapping[MarketId, str] = field(default_factory=dict)
+    """Configured markets that are closed or resolved by now, with the venue's word. They and their sets are not
+    watched: a bot that is started again at night must still protect what it holds elsewhere.
+    """
 
     @property
     def mode(self) -> str:
@@ -73,9 +77,12 @@ def make_plan(
     ledger: Path,
 ) -> Plan:
     """Read the catalogs, prove the sets. Raises `VenueUnreachableError` or `PlanError`. Blocking; main thread only."""
-    markets = _catalog(config, venues)
+    markets, over = _catalog(config, venues)
+    sets = [one for one in config.complete_sets() if over.keys().isdisjoint(one.market_ids)]
+    if not sets:
+        raise PlanError([f"markets: {market_id} is {status}" for market_id, status in over.items()])
     try:
-        terms = all_terms(config, config.complete_sets(), markets)
+        terms = all_terms(config, sets, markets)
     except NotCompleteError as error:
         raise PlanError([f"sets: {error}"]) from None
     capabilities = {name: venue.capabilities for name, venue in venues.items()}
@@ -90,26 +97,43 @@ def make_plan(
         markets=markets,
         terms=tuple(terms),
         execution=tuple(_execution(config, t, markets, capabilities, live=live) for t in terms),
+        over=over,
     )
 
 
-def _catalog(config: Config, venues: Mapping[VenueName, MarketData]) -> dict[MarketId, Market]:
+def _catalog(
+    config: Config, venues: Mapping[VenueName, MarketData]
+) -> tuple[dict[MarketId, Market], dict[MarketId, str]]:
+    """What the venues say of the configured markets, and which of them are over."""
     wanted = config.market_venues()
     found: dict[MarketId, Market] = {}
+    over: dict[MarketId, str] = {}
     mistakes = []
     for name, venue in venues.items():
         ids = [market_id for market_id, of in wanted.items() if of == name]
         try:
-            for market in venue.markets(ids):
-                found[market.market_id] = market
+            found.update((market.market_id, market) for market in _not_over(venue, ids, over))
         except VenueReadError as error:
             raise VenueUnreachableError(f"{name}: {error}") from None
         except VenueReadRefusedError as error:
             mistakes.append(f"markets: {error}")
-    mistakes.extend(f"markets: {m} is not known to {wanted[m]}" for m in wanted if m not in found and not mistakes)
+    known = {*found, *over}
+    mistakes.extend(f"markets: {m} is not known to {wanted[m]}" for m in wanted if m not in known and not mistakes)
     if mistakes:
         raise PlanError(mistakes)
-    return found
+    return found, over
+
+
+def _not_over(venue: MarketData, ids: Sequence[MarketId], over: dict[MarketId, str]) -> list[Market]:
+    """The markets that can be watched; what is over is put into `over`, one question each."""
+    left = [market_id for market_id in ids if market_id not in over]
+    while left:
+        try:
+            return venue.markets(left)
+        except MarketOverError as error:
+            over[error.market_id] = error.status
+            left.remove(error.market_id)
+    return []
 
 
 def _execution(

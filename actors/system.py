@@ -37,6 +37,7 @@ from adapters.rate import RateBudget
 from adapters.snapshots import SnapshotLane
 from models.clock import SECOND, Clock, Ids
 from models.config import canonical_json
+from models.events import market_over
 from models.market import Market, MarketId, VenueName
 from models.messages import (
     ReconcileWanted,
@@ -164,6 +165,7 @@ class System:
                         config_hash=self.used.config_hash,
                     ),
                     *self._outside.found.rows,
+                    *(market_over(now, market_id, status) for market_id, status in plan.over.items()),
                 )
             )
         )

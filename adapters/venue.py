@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from adapters.feed import FeedSession
 from models.book import BookSnapshot
@@ -51,6 +51,15 @@ class VenueReadError(Exception):
 
 class VenueReadRefusedError(Exception):
     """The venue answered a read with a definite no (401, 403, 404, blocked). Asking again changes nothing."""
+
+
+class MarketOverError(VenueReadRefusedError):
+    """A market exists and is closed or resolved: right once, and not to be watched any more."""
+
+    def __init__(self, market_id: MarketId, status: str) -> None:
+        super().__init__(f"market {market_id} is {status}")
+        self.market_id = market_id
+        self.status = status
 
 
 class MissingKeysError(ValueError):
@@ -98,7 +107,9 @@ class MarketData(Protocol):
     capabilities: Capabilities
 
     def markets(self, market_ids: Sequence[MarketId]) -> list[Market]:
-        """The catalog's word on exactly these markets, or `VenueReadRefusedError` naming what is unknown."""
+        """The catalog's word on exactly these markets, or `VenueReadRefusedError` naming what is unknown
+        (`MarketOverError`: what is over).
+        """
         ...
 
     def find(self, query: str) -> list[Market]:
@@ -117,6 +128,17 @@ class MarketData(Protocol):
 
     def venue_time_ms(self) -> int:
         """The venue's clock, ms since 1970 UTC, for the skew check."""
+        ...
+
+
+@runtime_checkable
+class Resolves(Protocol):
+    """What a public side may have besides: the payout of markets that are over, for a bot that was away when they
+    resolved. Without it such a payout is a difference that only the operator can explain.
+    """
+
+    def resolutions(self, market_ids: Sequence[MarketId]) -> Mapping[MarketId, int]:
+        """Micro-dollars per YES share of those that have resolved; the others are left out."""
         ...
 
 

@@ -21,7 +21,7 @@ from adapters.polymarket.rest import PolymarketRest, snapshots_of_body
 from adapters.polymarket.session import ASSETS_PER_SOCKET, PolymarketSession
 from adapters.rate import RateBudget
 from adapters.tape import TapeHeader
-from adapters.venue import Capabilities, Endpoint, VenueReadRefusedError
+from adapters.venue import Capabilities, Endpoint, MarketOverError, VenueReadRefusedError
 from models.book import BookSnapshot
 from models.clock import SECOND, BootNs, Clock
 from models.config_machine import VenueOptions
@@ -86,6 +86,8 @@ class PolymarketVenue:
             gamma = found.get(market_id)
             if gamma is None:
                 raise VenueReadRefusedError(f"market {market_id} {self._why_missing(market_id)}")
+            if gamma.closed or gamma.archived:
+                raise MarketOverError(market_id, "closed")
             problem = status_problem(gamma)
             if problem is not None:
                 raise VenueReadRefusedError(f"market {market_id} {problem}")

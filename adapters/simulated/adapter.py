@@ -15,7 +15,7 @@ from adapters.simulated.catalog import VENUE
 from adapters.simulated.session import MarketSession
 from adapters.simulated.values import UNREADABLE, book_snapshot
 from adapters.tape import TapeHeader
-from adapters.venue import Capabilities, Endpoint, VenueReadError, VenueReadRefusedError
+from adapters.venue import Capabilities, Endpoint, MarketOverError, VenueReadError, VenueReadRefusedError
 from models.book import BookSnapshot, Source
 from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
@@ -68,13 +68,18 @@ class SimulatedVenue:
             if body is None:
                 raise VenueReadRefusedError(f"market {market_id} is not listed")
             if body.status in (MarketStatus.CLOSED, MarketStatus.RESOLVED):
-                raise VenueReadRefusedError(f"market {market_id} is {body.status}")
+                raise MarketOverError(market_id, body.status)
             found.append(_market(body))
         return found
 
     def find(self, query: str) -> list[Market]:
         bodies = self._get("/markets", wire.MarketList, (("q", query),)).markets
         return [_market(body) for body in bodies[:50] if body.status == MarketStatus.OPEN]
+
+    def resolutions(self, market_ids: Sequence[MarketId]) -> dict[MarketId, int]:
+        listed = {body.market_id: body for body in self._get("/markets", wire.MarketList).markets}
+        bodies = {market_id: listed[market_id] for market_id in market_ids if market_id in listed}
+        return {m: parse_micros(body.yes_pays) for m, body in bodies.items() if body.yes_pays is not None}
 
     def connect_ws(self) -> Endpoint:
         return Endpoint(url=self._ws_url, headers={})

@@ -103,6 +103,7 @@ def market_body(listing: Listing) -> wire.MarketBody:
         market.closes_at_ms,
         market.event_id,
         market.mutually_exclusive,
+        None if listing.yes_pays is None else text(listing.yes_pays),
     )
 
 

@@ -243,6 +243,8 @@ class MarketBody(msgspec.Struct, frozen=True):
     closes_at_ms: int | None
     event_id: str | None
     mutually_exclusive: bool
+    yes_pays: str | None = None
+    """Dollars per YES share, once the market has resolved."""
 
 
 class MarketList(msgspec.Struct, frozen=True):
