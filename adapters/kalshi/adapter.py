@@ -24,6 +24,7 @@ from adapters.kalshi.catalog import (
     market_of,
     market_to_tape,
     status_problem,
+    title_of,
 )
 from adapters.kalshi.desk import SnapshotDesk
 from adapters.kalshi.rest import KalshiRest
@@ -182,9 +183,9 @@ class KalshiVenue:
         for page in self._rest.events(FIND_PAGES):
             for event in page:
                 for market in event.markets or ():
-                    title = f"{event.title} {market.title} {market.yes_sub_title}".casefold()
+                    title = f"{title_of(market, event)} {market.title}".casefold()
                     tickers = (event.event_ticker, event.series_ticker, market.ticker)
-                    if query in tickers or (words and all(word in title.replace(":", " ") for word in words)):
+                    if query in tickers or (words and all(word in title for word in words)):
                         yield event, market
 
 

@@ -96,7 +96,7 @@ def market_of(market: KalshiMarket, event: KalshiEvent, series: KalshiSeries, as
     shard = market.exchange_index if market.exchange_index is not None else event.exchange_index
     return _market(
         ticker=market.ticker,
-        title=_title(market, event),
+        title=title_of(market, event),
         bands=_bands(market.price_ranges),
         fees=fee_schedule(fee_type, series.fee_multiplier if multiplier is None else multiplier, as_of),
         closes_at_ms=instant_ms(market.close_time) if market.close_time else None,
@@ -122,6 +122,11 @@ def status_problem(market: KalshiMarket) -> str | None:
 def shard_of(market: Market) -> int:
     """The exchange instance that a market lives on; its money has to be there, too (10.3)."""
     return int(market.yes_instrument.partition("/")[0])
+
+
+def instrument(shard: int, ticker: str, outcome: str) -> str:
+    """The venue has one ticker for both outcomes; ours says which, and where it lives."""
+    return f"{shard}/{ticker}/{outcome}"
 
 
 def market_from_tape(entry: Mapping[str, Any], recorded_on: str) -> Market:
@@ -197,8 +202,8 @@ def _market(
         venue=VENUE,
         market_id=MarketId(ticker),
         title=clean(title) or ticker,
-        yes_instrument=f"{shard}/{ticker}/yes",
-        no_instrument=f"{shard}/{ticker}/no",
+        yes_instrument=instrument(shard, ticker, "yes"),
+        no_instrument=instrument(shard, ticker, "no"),
         price_bands=bands,
         lot=LOT,
         min_size=LOT,
@@ -218,7 +223,7 @@ def _bands(ranges: list[Ranges]) -> tuple[PriceBand, ...]:
         raise CatalogError(str(error)) from None
 
 
-def _title(market: KalshiMarket, event: KalshiEvent) -> str:
+def title_of(market: KalshiMarket, event: KalshiEvent) -> str:
     """The event's title and what this market is about; a market's own title has been going out of use."""
     head = event.title or market.title
     return f"{head}: {market.yes_sub_title}" if market.yes_sub_title and market.yes_sub_title not in head else head

@@ -36,7 +36,7 @@ EXIT_USAGE: Final = 2
 EXIT_PORT: Final = 69
 EXIT_CONFIG: Final = 78
 
-DIALECTS: Final = {"polymarket": "adapters.polymarket.dialect"}
+DIALECTS: Final = {"polymarket": "adapters.polymarket.dialect", "kalshi": "adapters.kalshi.dialect"}
 """Other venues' protocols in front of this exchange: a module with `simulate(options, stop) -> exit code`."""
 
 DEFAULT_PORT: Final = int(REST_URL.rpartition(":")[2])

@@ -9,6 +9,7 @@ to the micro-dollar. `Exchange.audit` says whether that holds; it is the oracle 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.simulated.accounts import Account, EntryKind
@@ -50,6 +51,16 @@ class Rules:
     """Whether shares may be sold or merged before their trade is final."""
 
 
+Charge = Callable[[Listing, VenueOrder, VenueOrder, int], tuple[int, int]]
+"""(listing, taker, maker, size) -> (the maker's fee, the taker's fee) of one execution, micro-dollars."""
+
+
+def takers_pay(listing: Listing, taker: VenueOrder, maker: VenueOrder, size: int) -> tuple[int, int]:
+    """The listing's schedule for whoever takes, nothing for whoever rests."""
+    price = PriceMicros(own_price(taker.request, maker))
+    return 0, taker_fee(listing.market.fees, price, MicroShares(size))
+
+
 @dataclass(frozen=True, slots=True)
 class JournalLine:
     """One line of the venue's own log about traders that are not the house."""
@@ -66,6 +77,8 @@ class Exchange:
     """All state of the venue. Owned by one thread at a time; every method runs to its end before the next."""
 
     rules: Rules = field(default_factory=Rules)
+    charge: Charge = takers_pay
+    """A dialect may charge as its venue does, never more than the listing's schedule says of one execution."""
     accounts: dict[str, Account] = field(default_factory=dict)
     listings: dict[MarketId, Listing] = field(default_factory=dict)
     orders: dict[tuple[str, str], VenueOrder] = field(default_factory=dict)
@@ -236,7 +249,7 @@ class Exchange:
         self, listing: Listing, taker: VenueOrder, maker: VenueOrder, size: int, now: int, treatment: Treatment
     ) -> None:
         price = own_price(taker.request, maker)
-        fee = taker_fee(listing.market.fees, PriceMicros(price), MicroShares(size))
+        maker_fee, fee = self.charge(listing, taker, maker, size)
         delay = self.rules.settlement_ns if treatment.settlement_ns is None else treatment.settlement_ns
         concerned = not (self.accounts[taker.account].house and self.accounts[maker.account].house)
         self.trades_made += 1
@@ -244,7 +257,7 @@ class Exchange:
             f"t-{self.trades_made:06d}",
             listing.market.market_id,
             size,
-            Party(maker, maker.request.price, 0),
+            Party(maker, maker.request.price, maker_fee),
             Party(taker, price, fee),
             now,
             now + delay,
@@ -259,7 +272,7 @@ class Exchange:
             assert party.order.filled <= party.order.request.size, "filled more than was ordered"
             self._move(trade, party, now)
         listing.sets += trade.sets_made
-        self.fees_collected += fee
+        self.fees_collected += maker_fee + fee
         if concerned:
             self.trades.append(trade)
             if trade.state is FillState.PROVISIONAL:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 from adapters.simulated.exchange import InProcessExchange
-from adapters.simulated.streams import Close, Effect, Freeze, Send
+from adapters.simulated.sockets import ping_frame
+from adapters.simulated.streams import Close, Effect, Freeze, Ping, Send
 from models.clock import SECOND
 
 LONGEST_WAIT_S: Final = 0.05
@@ -114,3 +115,5 @@ class Hub:
                     peer.close(code)
                 case Freeze(_, part):
                     peer.freeze(part)
+                case Ping(_, body):
+                    peer.send_raw(ping_frame(body))

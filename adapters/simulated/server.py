@@ -107,6 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._call()
 
+    def do_PUT(self) -> None:
+        self._call()
+
     def do_DELETE(self) -> None:
         self._call()
 

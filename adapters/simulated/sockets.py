@@ -211,3 +211,8 @@ def text_header(length: int) -> bytes:
     if length < 1 << 16:
         return b"\x81\x7e" + length.to_bytes(2, "big")
     return b"\x81\x7f" + length.to_bytes(8, "big")
+
+
+def ping_frame(body: bytes) -> bytes:
+    """An unmasked ping; `body` has at most 125 bytes."""
+    return bytes((0x89, len(body))) + body

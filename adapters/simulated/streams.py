@@ -48,7 +48,15 @@ class Freeze:
     part: bytes = b""
 
 
-Effect = Send | Close | Freeze
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A WebSocket ping from the exchange's side (dialects)."""
+
+    connection: int
+    body: bytes
+
+
+Effect = Send | Close | Freeze | Ping
 
 
 class Load(Protocol):

@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +23,7 @@ from adapters.clock import SystemClock
 from adapters.feed import FeedState, FeedThread, HeartbeatPolicy
 from adapters.polymarket.dialect.tape_server import TapeServer
 from adapters.polymarket.dialect.tape_venue import TapeVenue
-from adapters.registry import VENUES, VenueModule, venue_module
+from adapters.registry import VENUES, VenueModule, make_market_data, venue_module
 from adapters.simulated.exchange import InProcessExchange, Setup
 from adapters.simulated.server import SimulatedServer
 from adapters.tape import Tape, TapeHeader
@@ -31,6 +33,7 @@ from models.book_keeping import Book
 from models.clock import BootNs
 from models.config_machine import VenueOptions
 from models.market import BookModel, Market, MarketId
+from tests.adapters.kalshi.stage import kalshi_stage
 from tests.adapters.polymarket.examples import BTC_TAPE
 
 DEAD = VenueOptions(rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:1/")
@@ -44,13 +47,14 @@ class Stage:
     options: VenueOptions
     market_ids: list[MarketId]
     clock: SystemClock
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> VenueModule:
         return venue_module(self.name)
 
     def market_data(self, options: VenueOptions | None = None) -> MarketData:
-        return self.module.make_market_data(options or self.options, self.clock, 1_000)
+        return make_market_data(self.name, options or self.options, self.secrets, self.clock, 1_000)
 
 
 @contextmanager
@@ -78,7 +82,18 @@ def polymarket() -> Iterator[Stage]:
             server.stop()
 
 
-STAGES: dict[str, Callable[[], AbstractContextManager[Stage]]] = {"simulated": simulated, "polymarket": polymarket}
+@contextmanager
+def kalshi() -> Iterator[Stage]:
+    with TemporaryDirectory() as directory, kalshi_stage(Path(directory)) as running:
+        ids = [MarketId(ticker) for ticker in running.tickers]
+        yield Stage("kalshi", running.options, ids, SystemClock(), running.secrets)
+
+
+STAGES: dict[str, Callable[[], AbstractContextManager[Stage]]] = {
+    "simulated": simulated,
+    "polymarket": polymarket,
+    "kalshi": kalshi,
+}
 
 
 @pytest.fixture(params=sorted(STAGES), scope="module")
@@ -147,7 +162,7 @@ def listening(stage: Stage, count: int | None = None) -> Iterator[tuple[Listener
 
 
 def test_every_venue_of_the_registry_has_a_stage_here() -> None:
-    assert set(STAGES) | {"kalshi"} == set(VENUES)  # its stage comes with its dialect
+    assert set(STAGES) == set(VENUES)
 
 
 def test_the_catalog_describes_exactly_the_markets_that_were_asked_for(stage: Stage) -> None:

@@ -1,0 +1,101 @@
+"""`simulate --dialect kalshi`: Kalshi's protocol in front of the simulated exchange, on this machine only.
+
+JSON lines on stdout: where it listens and whose keys open it, and at the end its own truth. Each member's key is made
+here, put into a directory that only this user can read, and taken away at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from adapters.kalshi.catalog import VENUE
+from adapters.kalshi.dialect.exchange import KalshiExchange, setup_for
+from adapters.kalshi.dialect.face import BASE, KalshiFace
+from adapters.kalshi.dialect.markets import DEFAULT_COUNT, Listings, listed_markets
+from adapters.kalshi.dialect.members import Member, Members, make_member, write_key
+from adapters.simulated.catalog import DEFAULT_MARKETS
+from adapters.simulated.cli import say
+from adapters.simulated.exchange import NO_PLAN, Setup
+from adapters.simulated.faults import Plan, PlanError, read_plan
+from adapters.simulated.server import SimulatedServer
+from adapters.simulated.truth import truth
+from models.clock import MS, SECOND
+from models.money import MICRO, text
+
+EXIT_OK: Final = 0
+EXIT_USAGE: Final = 2
+EXIT_PORT: Final = 69
+EXIT_CONFIG: Final = 78
+
+
+def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
+    """Serve until `stop`. 0 done, 2 what this dialect does not do, 69 the port is taken, 78 the plan cannot be used."""
+    if options.tape is not None or options.load:
+        sys.stderr.write("simulate --dialect kalshi trades; `replay` plays a recording of this venue\n")
+        return EXIT_USAGE
+    try:
+        plan = NO_PLAN if options.faults is None else read_plan(options.faults)
+    except PlanError as error:
+        sys.stderr.write(f"fault plan: {error}\n")
+        return EXIT_CONFIG
+    with tempfile.TemporaryDirectory(prefix="dutchbook-kalshi-") as directory:
+        return _serve(options, plan, Path(directory), stop)
+
+
+def _serve(options: argparse.Namespace, plan: Plan, directory: Path, stop: threading.Event) -> int:
+    members = [make_member(f"trader-{index + 1}", os.urandom) for index in range(options.accounts)]
+    count = DEFAULT_COUNT if options.markets == DEFAULT_MARKETS else options.markets
+    setup = Setup(seed=options.seed, start=time.time_ns(), rate=options.rate, plan=plan)
+    exchange = make_exchange(setup, count, members, options.cash * MICRO)
+    try:
+        server = SimulatedServer(exchange, options.port, face=KalshiFace())
+    except OSError as error:
+        sys.stderr.write(f"port {options.port}: {error.strerror}\n")
+        return EXIT_PORT
+    server.start()
+    say(ready_line(server, exchange, directory))
+    stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
+    server.stop()
+    say(truth(exchange, None if options.for_ns is None else options.for_ns // MS) | {"dialect": VENUE})
+    return EXIT_OK
+
+
+def make_exchange(setup: Setup, count: int, members: list[Member], cash: int) -> KalshiExchange:
+    """With the first `count` markets, and `cash` (micro-dollars) of every member on every shard."""
+    listings = Listings(listed_markets(count, setup.start))
+    accounts = {member.account(shard): cash for member in members for shard in listings.shards}
+    return KalshiExchange(setup_for(setup, listings, accounts), listings, Members(members))
+
+
+def rest_url(server: SimulatedServer) -> str:
+    return f"{server.rest_url}{BASE}"
+
+
+def ready_line(server: SimulatedServer, exchange: KalshiExchange, directory: Path) -> dict[str, object]:
+    return {
+        "ready": True,
+        "port": server.port,
+        "rest_url": rest_url(server),
+        "ws_url": server.ws_url,
+        "user_ws_url": server.user_ws_url,
+        "markets": [one.ticker for one in exchange.listings.all],
+        "accounts": [
+            {
+                "name": member.name,
+                "cash": text(sum(exchange.holdings(member.account(s)).cash for s in exchange.listings.shards)),
+                "key_id": member.key_id,
+                "private_key_path": str(write_key(member, directory)),
+            }
+            for member in exchange.members.all
+        ],
+        "dialect": VENUE,
+        "seed": exchange.setup.seed,
+        "plan": exchange.setup.plan.name,
+    }

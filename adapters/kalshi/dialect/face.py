@@ -1,0 +1,258 @@
+"""The exchange's HTTP face in Kalshi's protocol: signatures, buckets, paths (kalshi.md 3 to 7, read 2026-11-22)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+
+from adapters.kalshi.dialect import cancels, catalog_reads, orders, portfolio
+from adapters.kalshi.dialect.exchange import KalshiExchange
+from adapters.kalshi.dialect.members import Member
+from adapters.kalshi.dialect.order_checks import charge, decoded
+from adapters.kalshi.dialect.replies import (
+    INVALID_PARAMETERS,
+    NO_CASH,
+    NO_GROUP,
+    NOT_FOUND,
+    TOO_MANY,
+    Problem,
+    RefusedError,
+    bad,
+    dated,
+    good,
+)
+from adapters.kalshi.dialect.rows import count, instant, wire_id
+from adapters.kalshi.signing import KEY_HEADER
+from adapters.simulated import web
+from adapters.simulated.accounts import EntryKind
+from adapters.simulated.exchange import InProcessExchange
+from adapters.simulated.web import Answer, Request
+from models.clock import MS
+from models.money import MICRO, MoneyError, parse_shares
+
+BASE: Final = "/trade-api/v2"
+WS_PATH: Final = "/trade-api/ws/v2"
+OPERATOR: Final = frozenset({"/levers", "/truth"})
+"""For whoever runs the exchange; no part of the protocol."""
+CENTI_CENT: Final = 100
+"""Micro-dollars in the unit of transfers."""
+
+
+class Transfer(msgspec.Struct):
+    source_exchange_shard: int
+    destination_exchange_shard: int
+    amount: int
+    client_transfer_id: str
+    source: str = "event_contract"
+    destination: str = "event_contract"
+
+
+class NettingSwitch(msgspec.Struct):
+    enabled: bool
+    subaccount_number: int = 0
+
+
+class GroupLimit(msgspec.Struct):
+    contracts_limit_fp: str
+    exchange_index: int = 0
+    subaccount: int | None = None
+
+
+class KalshiFace:
+    """`adapters.simulated.web.Face` for the venue's protocol."""
+
+    market_path = WS_PATH
+    user_path = WS_PATH
+
+    def __init__(self) -> None:
+        self._transfers: set[str] = set()
+
+    def answer(self, exchange: InProcessExchange, request: Request, now: int) -> Answer:
+        assert isinstance(exchange, KalshiExchange)
+        parts = urlsplit(request.target)
+        if parts.path in OPERATOR:
+            return web.answer(exchange, request, now)
+        try:
+            if not parts.path.startswith(f"{BASE}/"):
+                raise RefusedError(NOT_FOUND)
+            path = [unquote(part) for part in parts.path.removeprefix(f"{BASE}/").strip("/").split("/")]
+            answer = self._answer(exchange, request, path, parse_qs(parts.query), now)
+        except RefusedError as refused:
+            answer = bad(refused.problem)
+        return Answer(answer.status, answer.body, answer.manner, answer.delay, {**dated(now), **answer.headers})
+
+    def stream_account(self, exchange: InProcessExchange, request: Request, now: int) -> str | Answer | None:
+        """Every stream is somebody's, also one of public data."""
+        assert isinstance(exchange, KalshiExchange)
+        member = exchange.members.signed(request.headers, "GET", request.target, now // MS)
+        return bad(member) if isinstance(member, Problem) else member.name
+
+    # -- inside
+
+    def _answer(
+        self, exchange: KalshiExchange, request: Request, path: list[str], query: dict[str, list[str]], now: int
+    ) -> Answer:
+        if exchange.unavailable:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            if path == ["exchange", "status"]:
+                return good(catalog_reads.status(exchange), status)
+            raise RefusedError(Problem(status, "exchange_unavailable"))
+        if request.method == "GET":
+            if not request.headers.get(KEY_HEADER, "") and (found := catalog_reads.public(exchange, path, query)):
+                return good(found)
+            member = self._member(exchange, request, now)
+            if not member.may_read(now):
+                raise RefusedError(TOO_MANY)
+            body = catalog_reads.public(exchange, path, query) or self._read(exchange, member, path, query, now)
+            return good(body)
+        return self._write(exchange, self._member(exchange, request, now), request, path, query, now)
+
+    def _member(self, exchange: KalshiExchange, request: Request, now: int) -> Member:
+        member = exchange.members.signed(request.headers, request.method, request.target, now // MS)
+        if isinstance(member, Problem):
+            raise RefusedError(member)
+        return member
+
+    def _read(
+        self, exchange: KalshiExchange, member: Member, path: list[str], query: dict[str, list[str]], now: int
+    ) -> dict[str, Any]:
+        match path:
+            case ["portfolio", "orders"]:
+                return portfolio.orders(exchange, member, query, now)
+            case ["portfolio", "orders", order_id]:
+                return portfolio.order(exchange, member, order_id, now)
+            case ["portfolio", "fills"]:
+                return portfolio.fills(exchange, member, query, now)
+            case ["portfolio", "positions"]:
+                return portfolio.positions(exchange, member, query, now)
+            case ["portfolio", "balance"]:
+                return portfolio.balance(exchange, member, query, now)
+            case ["portfolio", "settlements"]:
+                return portfolio.settlements(exchange, member, query)
+            case ["portfolio", "subaccounts", "netting"]:
+                return _netting(member)
+            case ["portfolio", "order_groups"]:
+                groups = [g for g in exchange.groups.all.values() if g.owner == member.name]
+                return {"order_groups": [{"id": g.group_id, "is_auto_cancel_enabled": True} for g in groups]}
+            case ["exchange", "user_data_timestamp"]:
+                return {"as_of_time": instant(now)}
+            case ["account", "limits"]:
+                return _limits(member)
+            case ["account", "endpoint_costs"]:
+                return {
+                    "default_cost": 10,
+                    "endpoint_costs": [{"method": "DELETE", "path": f"{BASE}/portfolio/events/orders", "cost": 2}],
+                }
+        raise RefusedError(NOT_FOUND)
+
+    def _write(
+        self,
+        exchange: KalshiExchange,
+        member: Member,
+        request: Request,
+        path: list[str],
+        query: dict[str, list[str]],
+        now: int,
+    ) -> Answer:
+        body = request.body
+        match request.method, path:
+            case "POST", ["portfolio", "events", "orders"]:
+                return orders.create(exchange, member, body, now)
+            case "POST", ["portfolio", "events", "orders", "batched"]:
+                return orders.create_batch(exchange, member, body, now)
+            case "DELETE", ["portfolio", "events", "orders", "batched"]:
+                return cancels.cancel_batch(exchange, member, body, now)
+            case "DELETE", ["portfolio", "events", "orders"]:
+                return cancels.cancel_all(exchange, member, now)
+            case "DELETE", ["portfolio", "events", "orders", order_id]:
+                return cancels.cancel(exchange, member, order_id, query, now)
+            case "POST", ["portfolio", "events", "orders", order_id, "decrease"]:
+                return cancels.decrease(exchange, member, order_id, body, now)
+            case "POST" | "DELETE", ["portfolio", "orders", *_]:
+                raise RefusedError(Problem(410, "deprecated_v1_order_endpoint"))
+            case "PUT", ["portfolio", "subaccounts", "netting"]:
+                member.collateral_return = decoded(body, NettingSwitch).enabled
+                return good(_netting(member))
+            case "POST", ["portfolio", "intra_exchange_instance_transfer"]:
+                return self._transfer(exchange, member, decoded(body, Transfer), now)
+            case _, ["portfolio", "order_groups", *rest]:
+                return _groups(exchange, member, request, rest, now)
+        raise RefusedError(NOT_FOUND)
+
+    def _transfer(self, exchange: KalshiExchange, member: Member, asked: Transfer, now: int) -> Answer:
+        """Cash from one shard to another; the same id twice moves it once."""
+        shards = (asked.source_exchange_shard, asked.destination_exchange_shard)
+        if asked.amount <= 0 or not set(shards) <= set(exchange.listings.shards):
+            raise RefusedError(INVALID_PARAMETERS)
+        if asked.client_transfer_id not in self._transfers:
+            amount = asked.amount * CENTI_CENT
+            source, target = (exchange.engine.accounts[member.account(shard)] for shard in shards)
+            if source.free_cash < amount:
+                raise RefusedError(NO_CASH)
+            self._transfers.add(asked.client_transfer_id)
+            source.post(now, EntryKind.DEPOSIT, cash=-amount, reference=asked.client_transfer_id)
+            target.post(now, EntryKind.DEPOSIT, cash=amount, reference=asked.client_transfer_id)
+        return good({"transfer_id": wire_id(asked.client_transfer_id)})
+
+
+def _netting(member: Member) -> dict[str, Any]:
+    return {"netting_configs": [{"subaccount_number": 0, "enabled": member.collateral_return, "exchange_index": 0}]}
+
+
+def _limits(member: Member) -> dict[str, Any]:
+    tier = member.tier
+    return {
+        "usage_tier": tier.name,
+        "read": {"refill_rate": tier.read, "bucket_capacity": tier.read_capacity},
+        "write": {"refill_rate": tier.write, "bucket_capacity": tier.write_capacity},
+        "grants": [],
+    }
+
+
+def _groups(exchange: KalshiExchange, member: Member, request: Request, path: list[str], now: int) -> Answer:
+    charge(member, (0,), 10, now)
+    if request.method == "POST" and path == ["create"]:
+        asked = decoded(request.body, GroupLimit)
+        group = exchange.groups.create(member.name, asked.exchange_index, _contracts(asked.contracts_limit_fp))
+        body = {"order_group_id": group.group_id, "subaccount": 0, "exchange_index": group.shard}
+        return good(body, HTTPStatus.CREATED)
+    found = exchange.groups.of(member.name, path[0]) if path else None
+    if found is None:
+        raise RefusedError(NO_GROUP)
+    match request.method, path[1:]:
+        case "PUT", ["reset"]:
+            found.triggered = False
+            found.matched.clear()
+        case "PUT", ["trigger"]:
+            found.triggered = True
+            _end_group(exchange, member, found.group_id, now)
+        case "PUT", ["limit"]:
+            found.limit = _contracts(decoded(request.body, GroupLimit).contracts_limit_fp)
+        case "DELETE", []:
+            _end_group(exchange, member, found.group_id, now)
+            del exchange.groups.all[found.group_id]
+        case "GET", []:
+            return good({"contracts_limit_fp": count(found.limit), "is_auto_cancel_enabled": not found.triggered})
+        case _:
+            raise RefusedError(NOT_FOUND)
+    return good({})
+
+
+def _end_group(exchange: KalshiExchange, member: Member, group_id: str, now: int) -> None:
+    for order in exchange.resting(member.name):
+        if order.group == group_id:
+            exchange.end(order, "", now)
+    exchange.announce_all(now)
+
+
+def _contracts(text: str) -> int:
+    try:
+        contracts = parse_shares(text)
+    except MoneyError:
+        raise RefusedError(INVALID_PARAMETERS) from None
+    if not MICRO <= contracts <= 1_000_000 * MICRO:
+        raise RefusedError(INVALID_PARAMETERS)
+    return contracts
