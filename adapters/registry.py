@@ -7,13 +7,14 @@ nothing of the others.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 from adapters.feed import FeedSession
 from adapters.tape import TapeHeader
 from adapters.venue import MarketData, Orders
 from models.book import BookSnapshot
+from models.checkup import Check, wrong
 from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
 from models.market import Market
@@ -31,6 +32,14 @@ ORDERS: Final[Mapping[str, str]] = {
     "kalshi": "adapters.kalshi.trading",
 }
 """Where a venue's private side is made: a module with `make_orders(options, secrets, clock)`. Paper mode never asks."""
+
+
+CHECKS: Final[Mapping[str, str]] = {
+    "polymarket": "adapters.polymarket.checks",
+}
+"""Where a venue's account is looked at without trading: a module with `checks`. The simulated exchange needs none; a
+real venue without one cannot go live.
+"""
 
 
 class UnknownVenueError(ValueError):
@@ -57,6 +66,16 @@ class OrdersModule(Protocol):
     """What a venue's trading module offers."""
 
     def make_orders(self, options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> Orders: ...
+
+
+class ChecksModule(Protocol):
+    """What a venue's checks module offers."""
+
+    def checks(
+        self, options: VenueOptions, secrets: Mapping[str, str], clock: Clock, *, offline: bool, max_skew_ms: int
+    ) -> Iterator[Check]:
+        """Keys, signing, clock, place, account, funds, approvals; never raises, never sends an order."""
+        ...
 
 
 class VenueModule(Protocol):
@@ -105,6 +124,16 @@ def make_orders(name: str, options: VenueOptions, secrets: Mapping[str, str], cl
         raise UnknownVenueError(f"{name[:40]!r} cannot trade; venues that can: {', '.join(ORDERS)}")
     module = cast("OrdersModule", importlib.import_module(ORDERS[name]))
     return module.make_orders(options, secrets, clock)
+
+
+def account_checks(
+    name: str, options: VenueOptions, secrets: Mapping[str, str], clock: Clock, *, offline: bool, max_skew_ms: int
+) -> list[Check]:
+    """What a venue says about the account before money is at risk. A real venue that has no checks is not fine."""
+    if name not in CHECKS:
+        return [wrong("account", f"this program cannot check an account of {name[:40]!r}", "trade it on paper only")]
+    module = cast("ChecksModule", importlib.import_module(CHECKS[name]))
+    return list(module.checks(options, secrets, clock, offline=offline, max_skew_ms=max_skew_ms))
 
 
 def venue_module(name: str) -> VenueModule:

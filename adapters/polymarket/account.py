@@ -22,6 +22,7 @@ from adapters.polymarket.signing import (
     order_id,
     salt_of,
     sign_order,
+    signer_of,
 )
 from adapters.polymarket.terms import MarketTerms
 from adapters.venue import MissingKeysError
@@ -85,6 +86,13 @@ class Account:
         order = self.order(intent, terms)
         own_id, signature = sign_order(self._key, domain_for(order.token_id, neg_risk=terms.neg_risk), order)
         return own_id, post_order(order, signature, ORDER_TYPES[intent.time_in_force], self.api_key_id)
+
+    def test_signature(self, intent: OrderIntent, terms: MarketTerms) -> tuple[str, bool]:
+        """(order id, whether the signature of it leads back to our key); nothing is serialised, nothing can be sent."""
+        order = self.order(intent, terms)
+        domain = domain_for(order.token_id, neg_risk=terms.neg_risk)
+        own_id, signature = sign_order(self._key, domain, order)
+        return own_id, signer_of(domain, order, bytes.fromhex(signature[2:])) == self.address
 
     def headers(self, timestamp_s: int, method: str, path: str, body: bytes = b"") -> dict[str, str]:
         return l2_headers(self.address, self._credentials, timestamp_s, method, path, body)

@@ -94,11 +94,11 @@ class PolymarketOrders:
         self._public = HttpReader(RateBudget(clock, CAPABILITIES.requests_per_second), total_s=total_s)
         self._terms = TermsBook(PolymarketRest(self._public, clob, clob).clob_market)
         geoblock = options.eligibility_url or (f"{clob}{GEOBLOCK_PATH}" if stand_in else GEOBLOCK_URL)
-        self._rest = PrivateRest(account, clob, geoblock, clock, total_s=total_s)
+        self.rest = PrivateRest(account, clob, geoblock, clock, total_s=total_s)
         self._holdings = Holdings(self._public, options.data_url or (clob if stand_in else DATA_URL), account.funder)
         self._owners = Owners()
-        self.eligibility = Eligibility(clock, self._rest.geoblock, self._rest.closed_only)
-        self.heart = Heartbeat(lambda path, body: self._rest.call("POST", path, body))
+        self.eligibility = Eligibility(clock, self.rest.geoblock, self.rest.closed_only)
+        self.heart = Heartbeat(lambda path, body: self.rest.call("POST", path, body))
 
     def __repr__(self) -> str:
         return f"PolymarketOrders({self._account!r})"
@@ -122,7 +122,7 @@ class PolymarketOrders:
         if kept is not None:
             return kept[0]
         try:
-            answer = self._rest.call("POST", ORDER_PATH, prepared.body, gate)
+            answer = self.rest.call("POST", ORDER_PATH, prepared.body, gate)
         except (NotSentError, AnswerLostError) as error:
             return answers.without_answer(prepared.order, error)
         pause(self._budget, answer)
@@ -139,7 +139,7 @@ class PolymarketOrders:
         if kept is not None:
             return kept
         try:
-            answer = self._rest.call("POST", ORDERS_PATH, post_orders([each.body for each in ready]), gate)
+            answer = self.rest.call("POST", ORDERS_PATH, post_orders([each.body for each in ready]), gate)
         except (NotSentError, AnswerLostError) as error:
             return [answers.without_answer(order, error) for order in orders]
         pause(self._budget, answer)
@@ -149,7 +149,7 @@ class PolymarketOrders:
         own = intent.client_order_id
         try:
             order = self._named(intent, venue_order_id)
-            answer = self._rest.call("DELETE", ORDER_PATH, cancel_one(order.order_id))
+            answer = self.rest.call("DELETE", ORDER_PATH, cancel_one(order.order_id))
         except (NotSentError, AnswerLostError, VenueReadError, VenueReadRefusedError) as error:
             return CancelAnswer(client_order_id=own, result=CancelResult.UNKNOWN, text=str(error))
         return answers.cancel_answer(order, answer)
@@ -161,7 +161,7 @@ class PolymarketOrders:
         own = intent.client_order_id
         try:
             order = self._named(intent, venue_order_id)
-            row = self._rest.order(order.order_id)
+            row = self.rest.order(order.order_id)
             traded = MicroShares(sum(part.size for _, part in self._trades_of(order)))
             return joined(intent, order.order_id, row, traded, self._clock.wall_ns() - intent.at)
         except (VenueReadError, VenueReadRefusedError) as error:
@@ -171,7 +171,7 @@ class PolymarketOrders:
 
     def open_orders(self) -> list[OrderSeen]:
         with _readable():
-            seen = [order_seen(row, self._owners.get(row.id), resting=True) for row in self._rest.open_orders()]
+            seen = [order_seen(row, self._owners.get(row.id), resting=True) for row in self.rest.open_orders()]
         return [order for order in seen if order is not None]
 
     def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
@@ -181,7 +181,7 @@ class PolymarketOrders:
             if intent is not None:
                 trades = self._trades_of(self._named(intent, None))
             else:
-                trades = [(row, part) for row in self._rest.trades(since_ms // 1000) for part in self._ours(row)]
+                trades = [(row, part) for row in self.rest.trades(since_ms // 1000) for part in self._ours(row)]
             found = [
                 fill_of(row, part, self._owners.get(part.order_id) or ClientOrderId(part.order_id))
                 for row, part in trades
@@ -195,11 +195,11 @@ class PolymarketOrders:
 
     def balances(self) -> MicroUsd:
         """pUSD of the wallet, less what open orders to buy have set aside."""
-        balance = self._rest.balance("COLLATERAL").balance
+        balance = self.rest.balance("COLLATERAL").balance
         if not (balance.isascii() and balance.isdigit()):
             raise VenueReadError("the balance could not be read")
         with _readable():
-            reserved = sum(set_aside(row) for row in self._rest.open_orders())
+            reserved = sum(set_aside(row) for row in self.rest.open_orders())
         return MicroUsd(int(balance) - reserved)
 
     def listen_fills_ws(self) -> tuple[Endpoint, Callable[[int], FeedSession]]:
@@ -216,7 +216,7 @@ class PolymarketOrders:
     def close(self) -> None:
         """End the heartbeat and this thread's connection."""
         self.heart.stop()
-        self._rest.close()
+        self.rest.close()
         self._public.close()
 
     # -- inside
@@ -248,7 +248,7 @@ class PolymarketOrders:
     def _trades_of(self, order: Submitted) -> list[tuple[TradeRow, Part]]:
         """Of one order. Raises `MoneyError` for a row that cannot be true."""
         since_s = order.intent.at // SECOND - SLACK_S
-        rows = self._rest.trades(since_s, order.intent.market_id)
+        rows = self.rest.trades(since_s, order.intent.market_id)
         wanted = order.order_id.lower()
         return [(row, part) for row in rows for part in parts_of(row) if part.order_id.lower() == wanted]
 

@@ -1,0 +1,190 @@
+"""Everything about an account that can be looked at without trading: keys, wallet, clock, place, funds, approvals.
+
+`doctor` prints it, and live trading starts only where all of it is fine. An order is signed and verified, never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from adapters.http import HttpReader
+from adapters.polymarket.account import Account, make_account
+from adapters.polymarket.adapter import CLOB_URL
+from adapters.polymarket.rest import PolymarketRest
+from adapters.polymarket.signing import NEG_RISK, STANDARD
+from adapters.polymarket.terms import MarketTerms
+from adapters.polymarket.trading import PolymarketOrders
+from adapters.rate import RateBudget
+from adapters.venue import MissingKeysError, VenueReadError, VenueReadRefusedError
+from models.checkup import Check, fine, skipped, unreachable, wrong
+from models.clock import MS, Clock, WallNs
+from models.config_machine import VenueOptions
+from models.market import Action, MarketId, Outcome, SetId, VenueName
+from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, text
+from models.orders import AttemptId, ClientOrderId, OrderIntent, Purpose, TimeInForce
+
+KEYS: Final = "keys"
+SIGNING: Final = "signing"
+CLOCK: Final = "clock"
+PLACE: Final = "place"
+API_KEY: Final = "API key"
+ACCOUNT: Final = "account"
+FUNDS: Final = "funds"
+APPROVALS: Final = "approvals"
+ONLINE: Final = (CLOCK, PLACE, API_KEY, ACCOUNT, FUNDS, APPROVALS)
+
+TIME_GRAIN_MS: Final = 500
+"""The venue tells whole seconds."""
+LOWEST_FUNDS: Final = MicroUsd(MICRO)
+
+_CONTRACTS: Final = {"standard markets": STANDARD, "neg-risk markets": NEG_RISK}
+
+
+def checks(
+    options: VenueOptions, secrets: Mapping[str, str], clock: Clock, *, offline: bool, max_skew_ms: int
+) -> Iterator[Check]:
+    """In the order in which they make sense; what depends on a failed one is skipped."""
+    try:
+        account = make_account(options, secrets)
+    except MissingKeysError as error:
+        yield wrong(KEYS, str(error), "put it right in .env (or venues.polymarket in config.yaml), then try again")
+        yield from (skipped(name, "needs the keys") for name in (SIGNING, *ONLINE))
+        return
+    yield fine(KEYS, f"{account.wallet.value} wallet {account.funder}, signed for by {account.address}")
+    yield _signing(account, clock)
+    if offline:
+        yield from (skipped(name, "not asked for (--offline)") for name in ONLINE)
+        return
+    orders = PolymarketOrders(options, account, clock)
+    try:
+        yield from _online(options, orders, clock, max_skew_ms)
+    finally:
+        orders.close()
+
+
+def _online(options: VenueOptions, orders: PolymarketOrders, clock: Clock, max_skew_ms: int) -> Iterator[Check]:
+    yield _clock(options, clock, max_skew_ms)
+    yield _asked(PLACE, lambda: _place(orders))
+    yield _asked(API_KEY, lambda: _api_key(orders))
+    yield _asked(ACCOUNT, lambda: _account(orders))
+    yield _asked(FUNDS, lambda: _funds(orders))
+    yield _asked(APPROVALS, lambda: _approvals(orders))
+
+
+def _signing(account: Account, clock: Clock) -> Check:
+    """Sign an order that nobody will see, and find the key behind it again."""
+    intent = OrderIntent(
+        client_order_id=ClientOrderId("doctor"),
+        attempt_id=AttemptId("doctor"),
+        set_id=SetId("doctor"),
+        venue=VenueName("polymarket"),
+        market_id=MarketId("0x" + "00" * 32),
+        leg=0,
+        outcome=Outcome.YES,
+        action=Action.BUY,
+        limit_price=PriceMicros(500_000),
+        size=MicroShares(10 * MICRO),
+        time_in_force=TimeInForce.FOK,
+        purpose=Purpose.OPEN,
+        at=WallNs(clock.wall_ns()),
+    )
+    terms = MarketTerms(1 << 255, (1 << 255) + 1, neg_risk=False)
+    order_id, verified = account.test_signature(intent, terms)
+    if not verified:
+        return wrong(SIGNING, "a test order's signature leads to another key", "report this; nothing was sent")
+    return fine(SIGNING, f"a test order was signed and verified ({order_id[:10]}…), and not sent")
+
+
+def _clock(options: VenueOptions, clock: Clock, max_skew_ms: int) -> Check:
+    clob = (options.rest_url or CLOB_URL).rstrip("/")
+    reader = HttpReader(RateBudget(clock, 5))
+    before = clock.wall_ns()
+    try:
+        venue_ms = PolymarketRest(reader, clob, clob).time_ms()
+    except (VenueReadError, VenueReadRefusedError) as error:
+        return unreachable(CLOCK, f"the venue's clock could not be read ({error})")
+    finally:
+        reader.close()
+    skew_ms = (before + clock.wall_ns()) // 2 // MS - venue_ms
+    if abs(skew_ms) > max_skew_ms + TIME_GRAIN_MS:
+        direction = "ahead of" if skew_ms > 0 else "behind"
+        return wrong(
+            CLOCK,
+            f"this machine's clock is {abs(skew_ms) / 1000:.1f} s {direction} the venue's",
+            "set it by NTP (for example: timedatectl set-ntp true)",
+        )
+    return fine(CLOCK, f"within {max(abs(skew_ms), TIME_GRAIN_MS) / 1000:.1f} s of the venue's")
+
+
+def _place(orders: PolymarketOrders) -> Check:
+    here = orders.rest.geoblock()
+    if here.blocked:
+        where = "-".join(part for part in (here.country, here.region) if part) or "here"
+        return wrong(
+            PLACE,
+            f"the venue does not take orders from this place ({where})",
+            "trade from a place where the venue allows it; there is no switch for this",
+        )
+    return fine(PLACE, "the venue takes orders from here")
+
+
+def _api_key(orders: PolymarketOrders) -> Check:
+    """Any signed question shows whether key, secret, passphrase and private key belong together."""
+    orders.rest.closed_only()
+    return fine(API_KEY, "accepted")
+
+
+def _account(orders: PolymarketOrders) -> Check:
+    if orders.rest.closed_only():
+        return wrong(
+            ACCOUNT,
+            "the venue lets this account close positions only",
+            "ask the venue's support why; until then run with --paper",
+        )
+    return fine(ACCOUNT, "may open positions")
+
+
+def _funds(orders: PolymarketOrders) -> Check:
+    cash = orders.balances()
+    if cash < LOWEST_FUNDS:
+        return wrong(
+            FUNDS,
+            f"{text(cash)} pUSD in the wallet that wallet_type and FUNDER name",
+            "deposit pUSD; if it is there, state the wallet_type and FUNDER of the wallet that holds it",
+        )
+    return fine(FUNDS, f"{text(cash)} pUSD")
+
+
+def _approvals(orders: PolymarketOrders) -> Check:
+    """The exchange contracts may only move what the wallet has approved."""
+    allowed = {address.lower(): amount for address, amount in orders.rest.balance("COLLATERAL").allowances.items()}
+    missing = [
+        name for name, domain in _CONTRACTS.items() if not _positive(allowed.get(str(domain.contract).lower(), "0"))
+    ]
+    if missing:
+        return wrong(
+            APPROVALS,
+            f"the wallet has not approved pUSD for the exchange of {' and of '.join(missing)}",
+            "approve it once, on the venue's web page or by a call of approve() on the pUSD contract",
+        )
+    return fine(APPROVALS, "pUSD is approved for the exchanges")
+
+
+def _positive(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and int(digits) > 0
+
+
+def _asked(name: str, ask: Callable[[], Check]) -> Check:
+    try:
+        return ask()
+    except VenueReadRefusedError as error:
+        if "HTTP 401" in str(error):
+            return wrong(
+                name,
+                "the venue does not accept the API key, its secret or passphrase for this private key",
+                "make the API key anew with this private key and put all four into .env; a wrong clock does this, too",
+            )
+        return wrong(name, f"the venue refused the question ({error})", "look at the venue's status page")
+    except VenueReadError as error:
+        return unreachable(name, f"the venue could not be asked ({error})")
