@@ -47,6 +47,7 @@ OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
     "why": ("adapters.operator.why_verb", "the whole story of an opportunity, set or order, recomputed"),
     "watch": ("adapters.operator.watch", "full-screen view of a running bot"),
     "check": ("adapters.operator.check_verb", "check the configuration and print what is in force"),
+    "doctor": ("adapters.operator.doctor_verb", "look at everything that trading needs, and trade nothing"),
     "find": ("adapters.operator.find_verb", "markets of a venue, as entries for the allow list"),
     "init": ("adapters.operator.init_verb", "write config.yaml and .env, never over existing ones"),
     "record": ("adapters.operator.record_verb", "record a venue's raw market data to a tape"),
