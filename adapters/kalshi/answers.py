@@ -17,7 +17,7 @@ from adapters.kalshi.frames import UNREADABLE
 from adapters.kalshi.order_wire import Cancelled, Created, CreatedBatch, ErrorBody, own_id
 from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.hostile import clean
-from models.money import MoneyError, parse_shares
+from models.money import MicroShares, MoneyError, parse_shares
 from models.orders import (
     Accepted,
     CancelAnswer,
@@ -35,54 +35,51 @@ T = TypeVar("T")
 TOO_MANY: Final = "too many requests"
 """The whole body of a 429; it has no code."""
 
-DEFINITE: Final[dict[int, frozenset[str]]] = {
-    400: frozenset(
-        {
-            "invalid_parameters",
-            "invalid_order",
-            "invalid_order_size",
-            "invalid_price",
-            "available_balance_too_low",
-            "insufficient_balance",
-            "post_only_cross",
-            "self_cross_attempt",
-            "exceeded_order_group_risk_limit",
-            "exceeded_per_market_risk_limit",
-            "order_group_not_found",
-            "market_inactive",
-            "market_already_closed",
-        }
-    ),
-    401: frozenset(
-        {
-            "authentication_error",
-            "signature_is_missing_from_headers",
-            "header_timestamp_expired",
-            "unauthorized",
-        }
-    ),
-    403: frozenset({"forbidden"}),
-    404: frozenset({"not_found", "market_not_found", "order_group_not_found"}),
-    409: frozenset(
-        {
-            "fill_or_kill_insufficient_resting_volume",
-            "immediate_or_cancel_insufficient_resting_volume",
-            "trading_is_paused",
-            "exchange_is_paused",
-            "market_inactive",
-            "market_already_closed",
-            "exceeded_order_group_risk_limit",
-        }
-    ),
-    410: frozenset({"deprecated_v1_order_endpoint"}),
-    429: frozenset({TOO_MANY}),
-}
-"""Status -> codes that prove that nothing was accepted and nothing filled."""
+MISSED: Final = "missed"
+"""Not a refusal: the order was taken, looked for a match, and ended with nothing."""
+UNAUTHORIZED: Final = "unauthorized"
 
-_CODES: Final = frozenset().union(*DEFINITE.values())
+DEFINITE: Final[dict[tuple[int, str], str]] = {
+    (400, "invalid_parameters"): "malformed",
+    (400, "invalid_order"): "invalid_order",
+    (400, "invalid_price"): "off_tick",
+    (400, "invalid_order_size"): "below_min_size",
+    (400, "available_balance_too_low"): "insufficient_balance",
+    (400, "insufficient_balance"): "insufficient_balance",
+    (400, "post_only_cross"): "post_only",
+    (400, "self_cross_attempt"): "self_cross",
+    (400, "exceeded_order_group_risk_limit"): "order_group",
+    (409, "exceeded_order_group_risk_limit"): "order_group",
+    (400, "order_group_not_found"): "order_group",
+    (404, "order_group_not_found"): "order_group",
+    (400, "exceeded_per_market_risk_limit"): "risk",
+    (400, "market_inactive"): "market_closed",
+    (409, "market_inactive"): "market_closed",
+    (400, "market_already_closed"): "market_closed",
+    (409, "market_already_closed"): "market_closed",
+    (401, "authentication_error"): UNAUTHORIZED,
+    (401, "signature_is_missing_from_headers"): UNAUTHORIZED,
+    (401, "header_timestamp_expired"): "stale_timestamp",
+    (401, "unauthorized"): UNAUTHORIZED,
+    (403, "forbidden"): "forbidden",
+    (404, "not_found"): "unknown_market",
+    (404, "market_not_found"): "unknown_market",
+    (409, "fill_or_kill_insufficient_resting_volume"): MISSED,
+    (409, "immediate_or_cancel_insufficient_resting_volume"): MISSED,
+    (409, "trading_is_paused"): "market_paused",
+    (409, "exchange_is_paused"): "exchange_paused",
+    (410, "deprecated_v1_order_endpoint"): "malformed",
+    (429, TOO_MANY): "rate_limited",
+}
+"""(status, code) -> our word, for what proves that nothing was accepted, or that nothing was filled and nothing can be.
+In the answer to a batch each item's code counts with any status.
+"""
+
+_CODES: Final = {code: word for (_, code), word in DEFINITE.items()}
+
+PAUSED: Final = frozenset({"market_paused", "exchange_paused"})
 
 TAKEN: Final = "order_already_exists"
-UNAUTHORIZED: Final = DEFINITE[401]
 
 
 class _Nested(msgspec.Struct, frozen=True):
@@ -157,7 +154,7 @@ def _of_batch(intent: OrderIntent, rows: Sequence[Created]) -> SubmitAnswer:
         return _judged(intent, row)
     code = row.error.code or row.error.message
     if code in _CODES:
-        return _refused(intent, code, row.error)
+        return _refused(intent, _CODES[code], row.error)
     return OutcomeUnknown(client_order_id=intent.client_order_id, why=clean(code, 60))
 
 
@@ -183,16 +180,24 @@ def _judged_error(intent: OrderIntent, status: int, error: ErrorBody | None) -> 
     if error is None:
         return OutcomeUnknown(client_order_id=own, why=f"HTTP {status}")
     code = (error.code or error.message).casefold()
-    if code in DEFINITE.get(status, ()):
-        return _refused(intent, code, error)
+    if (status, code) in DEFINITE:
+        return _refused(intent, DEFINITE[status, code], error)
     if code == TAKEN:
         return OutcomeUnknown(client_order_id=own, why="the venue has seen this id before")
     return OutcomeUnknown(client_order_id=own, why=f"HTTP {status} {clean(code, 60)}".strip())
 
 
-def _refused(intent: OrderIntent, code: str, error: ErrorBody) -> Refused:
-    words = " ".join(part for part in (error.message, error.details) if part)
-    return Refused(client_order_id=intent.client_order_id, code=code.replace(" ", "_"), text=clean(words, 120))
+def _refused(intent: OrderIntent, word: str, error: ErrorBody) -> SubmitAnswer:
+    """A kill is no refusal: the order was taken and is over. The venue makes no order object for it, so the id that
+    stands here for the venue's is made from ours.
+    """
+    own = intent.client_order_id
+    if word == MISSED:
+        return Accepted(
+            client_order_id=own, venue_order_id=VenueOrderId(f"killed-{own}"), filled=MicroShares(0), done=True
+        )
+    words = " ".join(part for part in (error.code, error.message, error.details) if part)
+    return Refused(client_order_id=own, code=word, text=clean(words, 120))
 
 
 def cancel_answer(intent: OrderIntent, order_id: str, answer: HttpAnswer) -> CancelAnswer:

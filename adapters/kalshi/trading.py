@@ -57,7 +57,6 @@ SKEW_MAX_S: Final = 5.0
 """The venue refuses signatures whose time is off by more than about ten seconds (3)."""
 PAUSE_NS: Final = SECOND
 """A 429 names no time (4.1)."""
-PAUSED: Final = frozenset({"trading_is_paused", "exchange_is_paused"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ class KalshiOrders:
             told = answers.batch_answers(intents, answer)
         else:
             told = [answers.submit_answer(intents[0], answer)]
-        if any(isinstance(each, Refused) and each.code in PAUSED for each in told):
+        if any(isinstance(each, Refused) and each.code in answers.PAUSED for each in told):
             self.weather.doubt()
         return told
 

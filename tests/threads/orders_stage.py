@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
@@ -46,6 +48,7 @@ from models.orders import (
     VenueOrderId,
     derive_client_order_id,
 )
+from tests.adapters.kalshi.stage import kalshi_stage
 
 CASH = 1_000
 QUICK = FeedLimits(idle_s=0.01, backoff_initial_s=0.05, backoff_max_s=0.2)
@@ -67,6 +70,8 @@ class OrdersStage:
     exchange: InProcessExchange
     """The venue itself, for its audit only."""
     clock: SystemClock = field(default_factory=SystemClock)
+    settles_later: bool = True
+    """Executions are provisional at first; False: final when they are told."""
 
     def __post_init__(self) -> None:
         self.orders = self.again()
@@ -295,7 +300,26 @@ def served(server: SimulatedServer) -> Iterator[None]:
         server.stop()
 
 
+@contextmanager
+def kalshi() -> Iterator[OrdersStage]:
+    """Money on the market's own shard only, so that the account's cash is what can be spent."""
+    with TemporaryDirectory() as directory:
+        running = kalshi_stage(Path(directory), rate=0, scripted=False, cash=CASH * MICRO, funded=(0,))
+        with running as venue:
+            market_id = MarketId("KXSIMFED-26DEC31-T1")
+            yield OrdersStage(
+                "kalshi",
+                venue.options,
+                venue.secrets,
+                venue.server.rest_url,
+                market_id,
+                venue.exchange,
+                settles_later=False,
+            )
+
+
 STAGES: dict[str, Callable[[], AbstractContextManager[OrdersStage]]] = {
     "simulated": simulated,
     "polymarket": polymarket,
+    "kalshi": kalshi,
 }

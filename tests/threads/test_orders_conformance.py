@@ -42,7 +42,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[OrdersStage]:
 
 
 def test_every_venue_that_trades_has_a_stage() -> None:
-    assert set(STAGES) | {"kalshi"} == set(ORDERS) | {"kalshi"}  # its stage comes with its dialect
+    assert set(STAGES) == set(ORDERS)
 
 
 # -- what becomes of an order
@@ -62,7 +62,8 @@ def test_a_take_at_the_ask_fills_and_cash_shares_and_fees_add_up(stage: OrdersSt
     assert stage.held() == intent.size
     spent = CASH * MICRO - stage.cash()
     assert spent == life.gross() + life.fees(stage.market.fees), "to the micro-dollar"
-    assert life.fees(stage.market.fees) == taker_fee(stage.market.fees, intent.limit_price, intent.size) > 0
+    worst = taker_fee(stage.market.fees, intent.limit_price, intent.size)
+    assert 0 < life.fees(stage.market.fees) <= worst, "what was decided on is the worst case"
 
 
 def test_no_is_bought_as_yes_is(stage: OrdersStage) -> None:
@@ -159,10 +160,15 @@ def test_more_than_the_account_can_pay_is_refused_by_the_venue(stage: OrdersStag
 
 
 def test_shares_that_are_not_there_cannot_be_sold(stage: OrdersStage) -> None:
+    """Refused, or taken as an order that may only reduce and has nothing to reduce."""
     answer = stage.place(stage.intent(action=Action.SELL))
-    assert isinstance(answer, Refused)
-    assert answer.by_venue
+    if isinstance(answer, Accepted):
+        assert (answer.filled, answer.done) == (0, True)
+    else:
+        assert isinstance(answer, Refused)
+        assert answer.by_venue
     assert stage.cash() == CASH * MICRO
+    assert (stage.held(), stage.held(Outcome.NO)) == (0, 0)
 
 
 def test_a_closed_gate_lets_nothing_out_and_is_not_the_venues_refusal(stage: OrdersStage) -> None:
@@ -234,7 +240,7 @@ def test_a_restarting_venue_takes_nothing_and_answers_no_question(stage: OrdersS
 
     until(refused_by_the_venue, "the venue says what it thinks of a take")
     assert isinstance(answers[-1], Refused)
-    assert answers[-1].code == "post_only"
+    assert answers[-1].code in ("post_only", "exchange_paused")
 
 
 # -- what nobody knows
@@ -316,7 +322,8 @@ def test_a_batch_is_answered_in_its_order_and_each_order_stands_alone(stage: Ord
     answers = stage.orders.place_orders([sealed(i) for i in intents], prepared, gate())
     assert [type(answer) for answer in answers] == [Accepted, Refused, Accepted, Accepted]
     assert [answer.client_order_id for answer in answers] == [intent.client_order_id for intent in intents]
-    assert (stage.held(Outcome.YES), stage.held(Outcome.NO)) == (stage.size, stage.size)
+    kept = 0 if stage.orders.capabilities.netting else stage.size
+    assert (stage.held(Outcome.YES), stage.held(Outcome.NO)) == (kept, kept)
 
 
 def test_a_batch_without_an_answer_leaves_every_order_unknown(stage: OrdersStage) -> None:
@@ -363,11 +370,16 @@ def stage_final(facts: list[OrderFact]) -> bool:
 def test_fills_are_provisional_first_and_final_after_settlement(stage: OrdersStage) -> None:
     intent = stage.intent()
     stage.place(intent)
+    if not stage.settles_later:
+        assert {fill.state for fill in stage.fills(intent)} == {FillState.FINAL}
+        return
     assert {fill.state for fill in stage.fills(intent)} == {FillState.PROVISIONAL}
     until(lambda: {fill.state for fill in stage.fills(intent)} == {FillState.FINAL}, "settled")
 
 
 def test_a_reversed_fill_says_so_and_gives_everything_back(stage: OrdersStage) -> None:
+    if not stage.settles_later:
+        pytest.skip("executions of this venue are final")
     stage.pull("reverse_fill", delay="400ms")
     with listening(stage) as listener:
         intent = stage.intent()
@@ -420,7 +432,8 @@ def test_cash_is_spent_on_what_was_bought_and_nothing_else(stage: OrdersStage) -
         intent = stage.intent(outcome=outcome)
         lives.append(stage.life(intent, stage.place(intent)))
     spent = sum(life.gross() + life.fees(stage.market.fees) for life in lives)
-    assert stage.cash() == MicroUsd(CASH * MICRO - spent)
+    netted = stage.size if stage.orders.capabilities.netting else 0
+    assert stage.cash() == MicroUsd(CASH * MICRO - spent + netted)
 
 
 def test_merging_is_done_or_refused_as_the_venue_declares(stage: OrdersStage) -> None:

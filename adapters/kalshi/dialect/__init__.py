@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -67,10 +68,18 @@ def _serve(options: argparse.Namespace, plan: Plan, directory: Path, stop: threa
     return EXIT_OK
 
 
-def make_exchange(setup: Setup, count: int, members: list[Member], cash: int) -> KalshiExchange:
-    """With the first `count` markets, and `cash` (micro-dollars) of every member on every shard."""
+def make_exchange(
+    setup: Setup, count: int, members: list[Member], cash: int, funded: Sequence[int] | None = None
+) -> KalshiExchange:
+    """With the first `count` markets, and `cash` (micro-dollars) of every member on every shard, or on those `funded`
+    only.
+    """
     listings = Listings(listed_markets(count, setup.start))
-    accounts = {member.account(shard): cash for member in members for shard in listings.shards}
+    accounts = {
+        member.account(shard): cash if funded is None or shard in funded else 0
+        for member in members
+        for shard in listings.shards
+    }
     return KalshiExchange(setup_for(setup, listings, accounts), listings, Members(members))
 
 

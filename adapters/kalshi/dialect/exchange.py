@@ -20,7 +20,7 @@ from adapters.kalshi.dialect.rows import KalshiOrder, fill_news, order_news
 from adapters.kalshi.dialect.streams import KalshiStreams
 from adapters.kalshi.fees import OrderFees, model_fee
 from adapters.simulated.exchange import InProcessExchange, Setup, Trader
-from adapters.simulated.faults import LeverName, Plan, RulesBody
+from adapters.simulated.faults import Lever, LeverName, Plan, RulesBody
 from adapters.simulated.listing import Listing
 from adapters.simulated.orders import (
     FillChanged,
@@ -90,6 +90,10 @@ class KalshiExchange(InProcessExchange):
     def kalshi(self) -> KalshiStreams:
         assert isinstance(self.streams, KalshiStreams)
         return self.streams
+
+    def pull(self, lever: Lever, now: int) -> None:
+        if lever.lever not in FOREIGN:
+            super().pull(lever, now)
 
     # -- orders
 

@@ -52,13 +52,21 @@ class KalshiStage:
 
 @contextmanager
 def kalshi_stage(
-    tmp_path: Path, *, rate: int = 50, seed: int = 3, scripted: bool = True, plan: Plan = NO_PLAN, cash: int = CASH
+    tmp_path: Path,
+    *,
+    rate: int = 50,
+    seed: int = 3,
+    scripted: bool = True,
+    plan: Plan = NO_PLAN,
+    cash: int = CASH,
+    funded: tuple[int, ...] | None = None,
 ) -> Iterator[KalshiStage]:
+    """`cash` of each member on every shard, or on the `funded` ones only."""
     members = [make_member(f"trader-{number}", entropy(number)) for number in (1, 2)]
     for each in members:
         each.tier = PRESTIGE
     setup = Setup(seed=seed, start=time.time_ns(), rate=rate, scripted=scripted, plan=plan)
-    exchange = make_exchange(setup, MARKETS, members, cash)
+    exchange = make_exchange(setup, MARKETS, members, cash, funded)
     server = SimulatedServer(exchange, face=KalshiFace())
     server.start()
     try:

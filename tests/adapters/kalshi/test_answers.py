@@ -81,23 +81,23 @@ def test_a_good_status_without_a_good_answer_proves_nothing(body: object) -> Non
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
-        (400, nested("invalid_parameters"), "invalid_parameters"),
+        (400, nested("invalid_parameters"), "malformed"),
         (400, nested("invalid_order", "invalid order", details="INVALID_PRICE"), "invalid_order"),
         (400, nested("invalid_order", "post only cross"), "invalid_order"),
-        (400, nested("invalid_order_size"), "invalid_order_size"),
-        (400, nested("available_balance_too_low"), "available_balance_too_low"),
+        (400, nested("invalid_order_size"), "below_min_size"),
+        (400, nested("available_balance_too_low"), "insufficient_balance"),
         (400, nested("insufficient_balance"), "insufficient_balance"),
-        (401, nested("authentication_error", details="INCORRECT_API_KEY_SIGNATURE"), "authentication_error"),
-        (401, nested("authentication_error", details="NOT_FOUND"), "authentication_error"),
-        (401, nested("header_timestamp_expired"), "header_timestamp_expired"),
-        (401, nested("signature_is_missing_from_headers"), "signature_is_missing_from_headers"),
+        (401, nested("authentication_error", details="INCORRECT_API_KEY_SIGNATURE"), "unauthorized"),
+        (401, nested("authentication_error", details="NOT_FOUND"), "unauthorized"),
+        (401, nested("header_timestamp_expired"), "stale_timestamp"),
+        (401, nested("signature_is_missing_from_headers"), "unauthorized"),
         (403, {"code": "forbidden", "message": "insufficient permissions", "details": "..."}, "forbidden"),
-        (404, nested("not_found"), "not_found"),
-        (409, nested("fill_or_kill_insufficient_resting_volume"), "fill_or_kill_insufficient_resting_volume"),
-        (409, nested("trading_is_paused"), "trading_is_paused"),
-        (409, nested("exchange_is_paused"), "exchange_is_paused"),
-        (410, nested("deprecated_v1_order_endpoint"), "deprecated_v1_order_endpoint"),
-        (429, {"error": "too many requests"}, "too_many_requests"),
+        (404, nested("not_found"), "unknown_market"),
+        (409, nested("trading_is_paused"), "market_paused"),
+        (409, nested("exchange_is_paused"), "exchange_paused"),
+        (409, nested("exceeded_order_group_risk_limit"), "order_group"),
+        (410, nested("deprecated_v1_order_endpoint"), "malformed"),
+        (429, {"error": "too many requests"}, "rate_limited"),
     ],
 )
 def test_a_code_of_the_list_in_its_status_is_a_refusal(status: int, body: object, code: str) -> None:
@@ -134,7 +134,8 @@ def test_two_conflicts_mean_opposite_things() -> None:
     killed = judged(409, nested("fill_or_kill_insufficient_resting_volume"))
     known = judged(409, nested("order_already_exists"))
 
-    assert isinstance(killed, Refused)
+    assert isinstance(killed, Accepted), "taken and over: nothing was refused, nothing was filled, nothing can be"
+    assert (killed.filled, killed.done, killed.venue_order_id) == (0, True, f"killed-{OWN}")
     assert isinstance(known, OutcomeUnknown)
     assert "seen this id before" in known.why
 
