@@ -3,7 +3,7 @@
 Accepts  GenerationBegan, BookUpdate, BookSnapshot, MarketAlive, BookLost, StatusChanged, TickChanged, LaddersWanted,
          FreshWanted
 Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookNews, SnapshotCompared -> LedgerActor;
-         LaddersSeen -> whoever asked
+         LaddersSeen -> whoever asked;  GridChanged -> SignalActor;  RecordRows -> LedgerActor
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ from models.book import (
 )
 from models.book_keeping import NO_GENERATION, Book, Effect
 from models.clock import Clock
+from models.events import grid_changed
 from models.market import BookModel, Market, MarketStatus
 from models.messages import (
     BookNews,
     FreshWanted,
     GenerationBegan,
+    GridChanged,
     LaddersSeen,
     LaddersWanted,
+    RecordRows,
     SnapshotCompared,
     SnapshotWanted,
     StatusChanged,
@@ -76,6 +79,8 @@ class BookActor(BotActor):
         self._lag_limit = lagging_ms
         self._closed: NotReady | None = None
         """PAUSED or RESOLVED by the venue's own word, None while the market is open."""
+        self._grid_known = True
+        """The venue's price grid is the one of `market`."""
         self._news: NotReady | None = NotReady.NO_SNAPSHOT
         self._book = Book(market.market_id, unified=market.book_model is BookModel.UNIFIED, depth=depth)
 
@@ -109,7 +114,7 @@ class BookActor(BotActor):
         elif kind is GenerationBegan:
             self._begin(message)
         elif kind is TickChanged:
-            self._after(self._book.lose(NotReady.TICK_CHANGE, message.generation, message.at))
+            self._regrid(message)
         elif kind is StatusChanged:
             self._status(message)
         else:
@@ -185,6 +190,18 @@ class BookActor(BotActor):
         else:
             self._closed = NotReady.RESOLVED if message.status is MarketStatus.RESOLVED else NotReady.PAUSED
         self._publish()
+
+    def _regrid(self, message: TickChanged) -> None:
+        """The levels go in any case. Orders are made for the catalog's grid only: the signal is told before it could
+        see the new book.
+        """
+        known = self._market.has_tick(message.new_tick)
+        if known is not self._grid_known:
+            self._grid_known = known
+            self._signal.tell(GridChanged(self._market.market_id, known))
+            event = grid_changed(self._clock.wall_ns(), self._market.market_id, message.new_tick, known=known)
+            self._ledger.tell(RecordRows(rows=(event,)))
+        self._after(self._book.lose(NotReady.TICK_CHANGE, message.generation, message.at))
 
     def _want_snapshot(self, why: str) -> None:
         self._snapshots.tell(SnapshotWanted(self._market.market_id, self._book.generation, why))

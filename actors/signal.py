@@ -1,6 +1,6 @@
 """SignalActor: recomputes the sets that a new top is part of and says TRADE, or SKIP with one reason.
 
-Accepts  TopOfBook, StatusChanged, MarketResolved, MarketsReleased, SetRefused, Tick
+Accepts  TopOfBook, StatusChanged, GridChanged, MarketResolved, MarketsReleased, SetRefused, Tick
 Sends    SetProposed -> RiskActor;  OpportunitySkipped, EpisodeEnded, MinuteCounted, TickSampled -> LedgerActor;
          SnapshotWanted -> snapshot lane;  BookLost -> BookActor (silence)
 """
@@ -17,6 +17,7 @@ from models.clock import SECOND, Clock, Ids
 from models.market import MarketId, MarketStatus, SetId
 from models.messages import (
     EpisodeEnded,
+    GridChanged,
     MarketResolved,
     MarketsReleased,
     MinuteCounted,
@@ -78,6 +79,7 @@ class SignalActor(BotActor):
                 known = self._by_market.get(market_id, ())
                 self._by_market[market_id] = (*known, (watch, watch.legs_of(market_id)))
         self._statuses: dict[MarketId, MarketStatus] = {}
+        self._off_grid: set[MarketId] = set()
         self.books: Mapping[MarketId, Address] = {}
         """Set by the system once the books exist; used only to tell a silent one."""
         self.tops: dict[MarketId, TopOfBook] = {}
@@ -115,9 +117,14 @@ class SignalActor(BotActor):
                 if message.set_id in self._by_set:
                     self._by_set[message.set_id].refused(self._clock.boot_ns())
             case StatusChanged():
-                self._status(message.market_id, message.status)
+                self._statuses[message.market_id] = message.status
+                self._show_statuses(message.market_id)
+            case GridChanged():
+                (self._off_grid.discard if message.known else self._off_grid.add)(message.market_id)
+                self._show_statuses(message.market_id)
             case MarketResolved():
-                self._status(message.market_id, MarketStatus.RESOLVED)
+                self._statuses[message.market_id] = MarketStatus.RESOLVED
+                self._show_statuses(message.market_id)
             case _:
                 raise TypeError(f"the signal cannot handle {type(message).__name__}")
 
@@ -166,12 +173,14 @@ class SignalActor(BotActor):
                 )
             )
 
-    def _status(self, market_id: MarketId, status: MarketStatus) -> None:
-        self._statuses[market_id] = status
+    def _status(self, market_id: MarketId) -> MarketStatus:
+        """The venue's word; an open market counts as off the grid where its grid is not the one that orders are for."""
+        status = self._statuses.get(market_id, MarketStatus.OPEN)
+        return MarketStatus.OFF_GRID if status is MarketStatus.OPEN and market_id in self._off_grid else status
+
+    def _show_statuses(self, market_id: MarketId) -> None:
         for watch, _ in self._by_market.get(market_id, ()):
-            statuses = tuple(
-                self._statuses.get(leg.market_id, MarketStatus.OPEN) for leg in watch.terms.complete_set.legs
-            )
+            statuses = tuple(self._status(leg.market_id) for leg in watch.terms.complete_set.legs)
             watch.statuses = statuses if any(s is not MarketStatus.OPEN for s in statuses) else ()
 
     # -- once a tick

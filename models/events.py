@@ -10,7 +10,7 @@ from typing import Final
 
 from models.clock import WallNs
 from models.market import MarketId, SetId
-from models.money import MicroUsd
+from models.money import MicroUsd, text
 from models.orders import AttemptId
 from models.rows import Event, EventKind
 
@@ -34,6 +34,11 @@ def reconnected(at: WallNs, feed: str, generation: int, down_ns: int) -> Event:
         duration_ns=down_ns,
         facts=(("feed", feed), ("generation", generation)),
     )
+
+
+def starts_halted(at: WallNs, reason: str, by: str) -> Event:
+    """A run begins with the halt of an earlier one, or of a shell, in force."""
+    return Event(at=at, kind=EventKind.NOTE, text=f"starts halted by {by}: {reason}")
 
 
 READ_FACTS: Final = ("frames", "frames_unknown", "frames_failed", "snapshots_checked", "snapshots_equal")
@@ -145,6 +150,18 @@ def reconciled(
             ("mended", len(mended)),
             ("as_of", as_of),
         ),
+    )
+
+
+def grid_changed(at: WallNs, market_id: MarketId, new_tick: int, *, known: bool) -> Event:
+    """The venue trades a market on another price grid than the one its catalog gave at start, or on that one again."""
+    then = "its sets may open again" if known else "its sets open no more until the bot starts again"
+    return Event(
+        at=at,
+        kind=EventKind.NOTE,
+        text=f"price grid of {text(new_tick, 0)}: {then}",
+        market_id=market_id,
+        facts=(("new_tick", new_tick),),
     )
 
 

@@ -48,13 +48,19 @@ class BookModel(enum.StrEnum):
 
 
 class MarketStatus(enum.StrEnum):
-    """Only OPEN may be traded; every other status is weather that the signal skips with its own reason."""
+    """Only OPEN may be traded; every other status is weather that the signal skips with its own reason.
+
+    OFF_GRID is our own word: the venue has changed the price grid since its catalog was read, and with it what orders
+    are judged by (prices, on Polymarket lots too). Nothing new is opened until the old grid is back or the bot starts
+    again; what is half-filled is mended at the prices that the book shows.
+    """
 
     OPEN = "open"
     PAUSED = "paused"
     POST_ONLY = "post_only"
     CLOSED = "closed"
     RESOLVED = "resolved"
+    OFF_GRID = "off_grid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,10 @@ class Market:
         if not 0 < price < MICRO:
             return False
         return any(b.start <= price <= b.end and (price - b.start) % b.step == 0 for b in self.price_bands)
+
+    def has_tick(self, tick: int) -> bool:
+        """Whether `tick` over the whole range is the grid that the catalog gave."""
+        return self.price_bands == linear_grid(PriceMicros(tick))
 
     def tick_at(self, price: PriceMicros) -> PriceMicros:
         """The step of the band that holds `price`; the finest one where bands meet."""

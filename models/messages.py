@@ -65,6 +65,13 @@ class TickChanged(msgspec.Struct, frozen=True, gc=False):
     at: BootNs
 
 
+class GridChanged(msgspec.Struct, frozen=True, gc=False):
+    """BookActor -> SignalActor. The venue's price grid is not (`known` False), or is again, the one of its catalog."""
+
+    market_id: MarketId
+    known: bool
+
+
 class MarketResolved(msgspec.Struct, frozen=True, gc=False):
     """Feed -> SignalActor, LedgerActor. `winner` is None where the market was voided or pays a fraction
     (`yes_pays`).
@@ -449,6 +456,8 @@ class StatementWanted:
     since_ms: int
     """Executions from this venue time on are wanted."""
     reply_to: Receiver
+    markets: tuple[MarketId, ...] = ()
+    """Whether and how these have resolved is wanted, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -462,6 +471,8 @@ class StatementSeen:
     positions: tuple[tuple[MarketId, Outcome, MicroShares], ...]
     open_orders: tuple[OrderSeen, ...]
     fills: tuple[Fill, ...]
+    resolved: tuple[tuple[MarketId, int], ...] = ()
+    """Of the markets that were asked about: micro-dollars per YES share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,7 @@ class Replay:
             for market_id in watch.terms.complete_set.market_ids:
                 self._by_market.setdefault(market_id, []).append((index, watch.legs_of(market_id)))
         self._statuses: dict[MarketId, MarketStatus] = {}
+        self._off_grid: set[MarketId] = set()
         self._touched: dict[MarketId, None] = {}
         self._open: dict[int, _Gap] = {}
         self._hash = hashlib.sha256()
@@ -188,6 +189,7 @@ class Replay:
                 self._books[event.market_id].lose(event.reason, event.generation)
             case TickChanged():
                 self._books[event.market_id].lose(NotReady.TICK_CHANGE, event.generation)
+                self._regrid(event)
             case StatusChanged():
                 self._status(event.market_id, event.status)
             case MarketResolved():
@@ -234,10 +236,22 @@ class Replay:
 
     def _status(self, market_id: MarketId, status: MarketStatus) -> None:
         self._statuses[market_id] = status
+        self._show_statuses(market_id)
+
+    def _regrid(self, event: TickChanged) -> None:
+        """As SignalActor has it: nothing is traded off the grid of the catalog."""
+        known = self._markets[event.market_id].has_tick(event.new_tick)
+        (self._off_grid.discard if known else self._off_grid.add)(event.market_id)
+        self._show_statuses(event.market_id)
+
+    def _status_of(self, market_id: MarketId) -> MarketStatus:
+        status = self._statuses.get(market_id, MarketStatus.OPEN)
+        return MarketStatus.OFF_GRID if status is MarketStatus.OPEN and market_id in self._off_grid else status
+
+    def _show_statuses(self, market_id: MarketId) -> None:
         for index, _ in self._by_market.get(market_id, ()):
             watch = self._watches[index]
-            statuses = [self._statuses.get(leg.market_id, MarketStatus.OPEN) for leg in watch.terms.complete_set.legs]
-            watch.statuses = tuple(statuses)
+            watch.statuses = tuple(self._status_of(leg.market_id) for leg in watch.terms.complete_set.legs)
 
     def _evaluate(self, index: int, now: WallNs) -> None:
         watch = self._watches[index]

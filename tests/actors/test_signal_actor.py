@@ -18,11 +18,14 @@ from models.messages import (
     MarketsReleased,
     MinuteCounted,
     Opportunity,
+    RecordRows,
     SetRefused,
     StatusChanged,
+    TickChanged,
     TickSampled,
 )
 from models.orders import AttemptId
+from models.rows import EventKind
 from models.sets import CompleteSet, SetKind, SetLeg
 from models.signal import Kind, SkipReason
 from models.verdict import Verdict
@@ -415,6 +418,39 @@ def test_a_market_that_does_not_trade_is_not_traded(value: MarketStatus) -> None
         stage.status(StatusChanged(M, MarketStatus.OPEN, "", START_BOOT))
         gap(stage, 3, yes="0.46")
         assert len(stage.proposed()) == 1
+
+
+def test_off_the_grid_of_the_catalog_nothing_opens_and_what_is_held_can_still_be_mended() -> None:
+    """Orders are made for the tick that the catalog gave (a cent here): at a finer one they could be refused, or not
+    mean the shares that were decided on.
+    """
+    with HotStage() as stage:
+        stage.connect()
+        stage.feed(TickChanged(M, 1, 1_000, START_BOOT))
+        stage.status(StatusChanged(M, MarketStatus.OPEN, "", START_BOOT))
+
+        stage.feed(snapshot(seq=2))
+        gap(stage, 3)
+
+        assert stage.proposed() == []
+        assert last_reason(stage) is SkipReason.MARKET_STATUS
+        assert stage.skipped()[-1].surroundings.statuses == (MarketStatus.OFF_GRID,) * 2
+        assert stage.top().not_ready is None, "protection still sees the book"
+        [told] = [row for record in stage.ledger.of(RecordRows) for row in record.rows]
+        assert (told.kind, told.market_id, dict(told.facts)) == (EventKind.NOTE, M, {"new_tick": 1_000})
+
+
+def test_back_on_the_grid_of_the_catalog_a_gap_is_traded_again() -> None:
+    with HotStage() as stage:
+        stage.connect()
+        for tick in (10_000, 1_000, 1_000, 10_000):
+            stage.feed(TickChanged(M, 1, tick, START_BOOT))
+
+        stage.feed(snapshot(seq=2))
+        gap(stage, 3)
+
+        assert len(stage.proposed()) == 1
+        assert len(stage.ledger.of(RecordRows)) == 2, "told once each way"
 
 
 def test_the_signal_knows_the_weather_even_if_the_book_does_not() -> None:

@@ -125,6 +125,17 @@ def test_a_lost_book_ends_the_gap(event: object) -> None:
     assert [gap.lasted_ms for gap in replay.gaps] == [0]
 
 
+def test_off_the_catalogs_grid_a_gap_is_no_trade() -> None:
+    gap = a_snapshot(no_bid="0.40", no_ask="0.42")
+    played = [(1_000, [gap]), (1_010, [no_ask("0.41")])]
+
+    def hashed(*ticks: int) -> str:
+        events = [TickChanged(MarketId("m"), GEN, tick, BootNs(1)) for tick in ticks]
+        return play(a_replay(), (900, events), *played).finish()
+
+    assert hashed(1_000, 10_000) == hashed(1_000, 1_000, 10_000) != hashed(1_000)
+
+
 @pytest.mark.parametrize(
     "event",
     [
