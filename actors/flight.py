@@ -11,6 +11,7 @@ from models.market import MarketId, SetId
 from models.orders import AttemptId
 from models.reconcile import Finding, FindingKind
 from models.set_state import Cooldown, Idle, Record, State
+from models.strangers import Stranger
 
 
 class Executor(Protocol):
@@ -29,13 +30,11 @@ class Flight:
         executors: Mapping[SetId, Executor],
         markets: Mapping[SetId, Sequence[MarketId]],
         unfinished: Collection[AttemptId],
-        orphans: Collection[AttemptId],
     ) -> None:
-        """`unfinished` are attempts that this process has taken up at its start, `orphans` those that it could not."""
+        """`unfinished` are attempts that this process has taken up at its start."""
         self.executors = executors
         self._markets = markets
         self._unfinished = frozenset(unfinished)
-        self._orphans = tuple(orphans)
 
     def anything(self) -> bool:
         return bool(self._under_way())
@@ -58,10 +57,12 @@ class Flight:
                 busy.update(self._markets[set_id])
         return frozenset(busy)
 
-    def left_open(self, *, at_start: bool) -> list[Finding]:
+    def left_open(self, strangers: Sequence[Stranger], *, at_start: bool) -> list[Finding]:
         """What nobody can work on, and what a first pass did not see come to rest."""
         words = [
-            f"attempt {attempt_id} is unfinished and its set is not configured any more" for attempt_id in self._orphans
+            f"attempt {one.attempt_id} is unfinished and its set {one.set_id} is not configured any more"
+            for one in strangers
+            if one.ending is None
         ]
         if at_start:
             words += [

@@ -10,12 +10,21 @@ from typing import Final
 from actors.base import Address
 from actors.order_routes import OrderRoutes
 from models.clock import BootNs, Clock
-from models.market import MarketId, SetId
-from models.messages import CancelOrder, FillSeen, MergeAnswered, MergeSets, OrderUpdated, RecordRows
-from models.money import MicroUsd
+from models.market import MarketId, Outcome, SetId
+from models.messages import (
+    CancelOrder,
+    FillSeen,
+    MarketResolved,
+    MergeAnswered,
+    MergeSets,
+    OrderUpdated,
+    RecordRows,
+)
+from models.money import MICRO, MicroUsd, text
 from models.orders import AttemptId
 from models.reconcile import Compared, Finding, FindingKind, HeldSets
 from models.rows import FillReported
+from models.strangers import Stranger, merged, pay_out
 
 MERGES_MAX: Final = 4
 """After one pass: the protective lane has better things to do."""
@@ -29,6 +38,8 @@ class Mender:
         ledger: Address,
         lanes: Address,
         routes: OrderRoutes,
+        executors: Sequence[Address],
+        risk: Address,
         clock: Clock,
         reply_to: Address,
     ) -> None:
@@ -37,6 +48,8 @@ class Mender:
         self._ledger = ledger
         self._lanes = lanes
         self._routes = routes
+        self._executors = executors
+        self._risk = risk
         self._clock = clock
         self._reply_to = reply_to
         self._merging: dict[AttemptId, MarketId] = {}
@@ -62,13 +75,30 @@ class Mender:
             self._lanes.tell(CancelOrder(intent=order.intent, venue_order_id=seen.venue_order_id))
         return [f for f in compared.findings if f.kind in (FindingKind.MISSED, FindingKind.ORPHAN)]
 
-    def tell_merged(self, merged: Sequence[HeldSets], now: BootNs) -> list[Finding]:
-        """The answers of these merges were lost: their executors hear what the account shows."""
-        for one in merged:
+    def tell_merged(self, lost: Sequence[HeldSets], strangers: Sequence[Stranger], now: BootNs) -> list[Finding]:
+        """The answers of these merges were lost: their executors hear what the account shows, and what no executor
+        owns is booked.
+        """
+        unowned = {one.attempt_id: one for one in strangers}
+        for one in lost:
             if self._routes.knows_attempt(one.attempt_id):
                 cash, why = MicroUsd(one.size), "as the account shows it"
                 self._routes.tell(MergeAnswered(attempt_id=one.attempt_id, cash=cash, size=one.size, why=why, at=now))
-        return [Finding(FindingKind.MERGED, f"the sets of attempt {one.attempt_id}") for one in merged]
+            elif one.attempt_id in unowned:
+                rows = merged(unowned[one.attempt_id], one.size, self._clock.wall_ns())
+                self._ledger.tell(RecordRows(rows=rows))
+        return [Finding(FindingKind.MERGED, f"the sets of attempt {one.attempt_id}") for one in lost]
+
+    def tell_paid(self, market_id: MarketId, yes_pays: int, strangers: Sequence[Stranger], now: BootNs) -> Finding:
+        """A market resolved while nobody listened: everybody hears it now, and what no executor owns is booked."""
+        winner = {MICRO: Outcome.YES, 0: Outcome.NO}.get(yes_pays)
+        resolved = MarketResolved(market_id, winner, yes_pays, now)
+        for receiver in (*self._executors, self._risk, self._ledger):
+            receiver.tell(resolved)
+        rows = tuple(row for one in strangers for row in pay_out(one, resolved, self._clock.wall_ns()))
+        if rows:
+            self._ledger.tell(RecordRows(rows=rows))
+        return Finding(FindingKind.PAID, f"{market_id} pays {text(yes_pays)} per YES")
 
     def merge(self, held: Sequence[HeldSets]) -> None:
         """Turn complete sets of ended attempts into cash, the oldest first. Only while ledger and venue agree: then no

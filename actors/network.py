@@ -249,7 +249,6 @@ class Network:
                 self.executors,
                 {terms.complete_set.set_id: terms.market_ids for terms in plan.execution},
                 found.unfinished,
-                found.orphans,
             ),
             streams=ports.user_streams,
             ledger=self.told,

@@ -47,7 +47,6 @@ from models.messages import (
     StreamChanged,
     StreamRestored,
 )
-from models.orders import AttemptId
 from models.reconcile import Compared, Finding, FindingKind, Outcome, VenueSide, compare, opening_findings, together
 
 if TYPE_CHECKING:
@@ -110,8 +109,10 @@ class _Pass:
     not_before: int = 0
     mended: list[Finding] = field(default_factory=list)
     """What was put right in this pass, for the record."""
-    told: set[AttemptId] = field(default_factory=set)
-    """Attempts whose lost merges have been told in this pass."""
+    told: set[str] = field(default_factory=set)
+    """Attempts whose lost merges, and markets whose payouts, have been told in this pass: each once."""
+    asking: dict[VenueName, list[MarketId]] = field(default_factory=dict)
+    """Markets whose positions differed at the last look."""
 
 
 class ReconcileActor(BotActor):
@@ -142,7 +143,14 @@ class ReconcileActor(BotActor):
         self._reader = reader
         self._lanes = lanes
         self._mender = Mender(
-            mergeable=mergeable, ledger=ledger, lanes=lanes, routes=routes, clock=clock, reply_to=self.address
+            mergeable=mergeable,
+            ledger=ledger,
+            lanes=lanes,
+            routes=routes,
+            executors=[executor.address for executor in flight.executors.values()],
+            risk=risk,
+            clock=clock,
+            reply_to=self.address,
         )
         self._risk = risk
         self._gate = gate
@@ -278,8 +286,15 @@ class ReconcileActor(BotActor):
     def _ask(self, this: _Pass) -> None:
         since_ms = max(0, self._agreed() - MARGIN_NS - self._patience.horizon_ns) // MS
         for venue in self._venues:
-            wanted = StatementWanted(serial=this.serial, venue=venue, since_ms=since_ms, reply_to=self.address)
-            self._lanes.tell(wanted)
+            self._lanes.tell(
+                StatementWanted(
+                    serial=this.serial,
+                    venue=venue,
+                    since_ms=since_ms,
+                    reply_to=self.address,
+                    markets=tuple(this.asking.get(venue, ())),
+                )
+            )
 
     def _agreed(self) -> int:
         if self._since is None:
@@ -318,10 +333,23 @@ class ReconcileActor(BotActor):
                 | {fill.client_order_id for fill in venue.fills},
                 {o.venue_order_id for o in venue.open_orders}
                 | {fill.venue_order_id for fill in venue.fills if fill.venue_order_id is not None},
+                self._flight.executors.keys(),
             )
         busy = self._flight.busy_markets() | self._mender.merging
-        compared = compare(ours, venue, busy)
+        fresh_payouts = {market_id: pays for market_id, pays in venue.resolved.items() if market_id not in this.told}
+        compared = compare(ours, replace(venue, resolved=fresh_payouts), busy)
         this.mended += self._mender.mend(compared, now)
+        this.asking = {}
+        for market_id in compared.differing:
+            if market_id in ours.venues:
+                this.asking.setdefault(ours.venues[market_id], []).append(market_id)
+        if compared.paid and not this.last:
+            market_id, yes_pays = compared.paid[0]  # one at a time: each changes what the next one finds
+            this.told.add(market_id)
+            this.mended.append(self._mender.tell_paid(market_id, yes_pays, ours.strangers, now))
+            this.suspect_since = None
+            self._again(this, POLL_NS)
+            return
         if not compared.equal:
             if this.suspect_since is None:
                 this.suspect_since = now
@@ -332,11 +360,11 @@ class ReconcileActor(BotActor):
         fresh = [] if this.last else [one for one in compared.merged if one.attempt_id not in this.told]
         if fresh:
             this.told.update(one.attempt_id for one in fresh)
-            this.mended += self._mender.tell_merged(fresh, now)
+            this.mended += self._mender.tell_merged(fresh, ours.strangers, now)
             this.suspect_since = None
             self._again(this, POLL_NS)
             return
-        findings = [*compared.findings, *self._flight.left_open(at_start=this.first)]
+        findings = [*compared.findings, *self._flight.left_open(ours.strangers, at_start=this.first)]
         if ours.opened_at is None and not self._flight.anything():
             findings += opening_findings(venue)
             self._open_account(venue)

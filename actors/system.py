@@ -267,6 +267,7 @@ class System:
             markets={market_id: market.venue for market_id, market in plan.markets.items()},
             deadline_ns=config.execution.order_timeout_ns,
             budgets=budgets,
+            catalogs=plan.venues,
         )
         return self._order_lanes
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Protocol
 
-from adapters.venue import GateEntry, Orders, VenueReadError, VenueReadRefusedError
+from adapters.venue import GateEntry, Orders, Resolves, VenueReadError, VenueReadRefusedError
 from models.clock import MS, BootNs, Clock
 from models.market import MarketId
 from models.messages import (
@@ -95,12 +95,15 @@ class _Passage:
 class OrderCalls:
     """The calls of one venue. Every method runs on the lane's thread and returns when the venue has answered."""
 
-    def __init__(self, orders: Orders, gate: Gate, clock: Clock, answers: Receiver) -> None:
-        """`answers` routes by attempt (`actors.order_routes.OrderRoutes`)."""
+    def __init__(self, orders: Orders, gate: Gate, clock: Clock, answers: Receiver, catalog: object = None) -> None:
+        """`answers` routes by attempt (`actors.order_routes.OrderRoutes`); `catalog` is asked how markets resolved,
+        if it is one of those that know (`Resolves`).
+        """
         self._orders = orders
         self._gate = gate
         self._clock = clock
         self._answers = answers
+        self._catalog = catalog
 
     @property
     def batch_max(self) -> int:
@@ -207,6 +210,7 @@ class OrderCalls:
                 fills=tuple(orders.fills(None, message.since_ms)),
                 positions=tuple((p.market_id, p.outcome, p.size) for p in orders.positions()),
                 cash=orders.balances(),
+                resolved=self._resolved(message.markets),
             )
         except (VenueReadError, VenueReadRefusedError) as error:
             answer = StatementFailed(serial=serial, venue=venue, why=str(error))
@@ -214,6 +218,11 @@ class OrderCalls:
             logger.exception("a statement failed")
             answer = StatementFailed(serial=serial, venue=venue, why=type(error).__name__)
         message.reply_to.tell(answer)
+
+    def _resolved(self, markets: Sequence[MarketId]) -> tuple[tuple[MarketId, int], ...]:
+        if not markets or not isinstance(self._catalog, Resolves):
+            return ()
+        return tuple(self._catalog.resolutions(markets).items())
 
     def merge(self, message: MergeSets) -> None:
         cash, why = None, ""

@@ -24,7 +24,7 @@ from typing import Final
 
 from adapters.order_calls import Gate, OrderCalls
 from adapters.rate import RateBudget
-from adapters.venue import Orders
+from adapters.venue import MarketData, Orders
 from models.clock import SECOND, BootNs, Clock
 from models.market import VenueName
 from models.messages import (
@@ -214,6 +214,7 @@ class OrderLanes:
         markets: Mapping[str, VenueName],
         deadline_ns: int,
         budgets: Mapping[VenueName, RateBudget] | None = None,
+        catalogs: Mapping[VenueName, MarketData] | None = None,
     ) -> None:
         """`deadline_ns` is `order_timeout_seconds`: after a hand-over no byte leaves later than that. `markets` says
         which venue a market belongs to, for merges.
@@ -223,7 +224,10 @@ class OrderLanes:
         self._answers = answers
         self._markets = markets
         self._deadline_ns = deadline_ns
-        self._calls = {name: OrderCalls(orders, gate, clock, answers) for name, orders in venues.items()}
+        public = catalogs or {}
+        self._calls = {
+            name: OrderCalls(orders, gate, clock, answers, public.get(name)) for name, orders in venues.items()
+        }
         budgets = budgets or {}
         self._opening = {n: self._lane(f"{n}-opening", 2, OPENING_BOUND, budgets.get(n)) for n in venues}
         self._protective = {n: self._lane(f"{n}-protective", 2, None, budgets.get(n)) for n in venues}

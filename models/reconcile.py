@@ -9,6 +9,7 @@
 | `open`    | an attempt found at start that is still unknown or naked        | not re-armed                           |
 | `held`    | the account held something at the ledger's first look           | halts once: the operator has to say so |
 | `merged`  | sets came back as cash, but the merge's answer was lost         | told to its executor, which books it   |
+| `paid`    | a market resolved while nobody listened                         | told to its executors, or booked       |
 | `unread`  | the venue could not be asked                                    | openings wait                          |
 
 A difference is only believed once it has outlived the time for which the venue may hide what it has done, so nothing
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field, replace
 
 from models.clock import MS, WallNs
 from models.events import reconciled
-from models.market import MarketId
+from models.market import MarketId, VenueName
 from models.market import Outcome as MarketOutcome
 from models.messages import StatementSeen
 from models.money import MicroShares, MicroUsd, text
@@ -32,6 +33,7 @@ from models.order_life import Phase
 from models.orders import AttemptId, ClientOrderId, Fill, OrderSeen, VenueOrderId, VenueOrderStatus
 from models.recovery import StoredOrder
 from models.rows import Event, FillsDisagreeError, join_fills
+from models.strangers import Stranger
 
 Holding = tuple[str, str]
 """(market id, outcome)"""
@@ -45,16 +47,18 @@ class FindingKind(enum.StrEnum):
     OPEN = "open"
     HELD = "held"
     MERGED = "merged"
+    PAID = "paid"
     UNREAD = "unread"
 
     @property
     def refuses(self) -> bool:
         """Whether nothing may be resumed for as long as it is found."""
-        return self not in (FindingKind.MISSED, FindingKind.HELD, FindingKind.MERGED)
+        return self not in (FindingKind.MISSED, FindingKind.HELD)
 
     @property
     def halts(self) -> bool:
-        return self not in (FindingKind.MISSED, FindingKind.UNREAD, FindingKind.MERGED)
+        """Whether it stops trading if it is still found at the end of a pass. What could be mended is not."""
+        return self not in (FindingKind.MISSED, FindingKind.UNREAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class VenueSide:
     open_orders: tuple[OrderSeen, ...]
     fills: tuple[Fill, ...]
     """Executions since the last comparison, at least."""
+    resolved: Mapping[MarketId, int] = field(default_factory=dict)
+    """Micro-dollars per YES share, of the markets that were asked about and have resolved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,10 @@ class LedgerSide:
     """Those of ours that the venue has named."""
     held: tuple[HeldSets, ...] = ()
     """What could have been merged, oldest first."""
+    strangers: tuple[Stranger, ...] = ()
+    """Attempts that no executor owns."""
+    venues: Mapping[MarketId, VenueName] = field(default_factory=dict)
+    """Where each market with a position is traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +125,10 @@ class Compared:
     """To be told to their owners, and cancelled."""
     merged: tuple[HeldSets, ...] = ()
     """To be told to their owners, once the difference has outlived the horizon."""
+    paid: tuple[tuple[MarketId, int], ...] = ()
+    """Resolved markets of which the ledger still holds something, with what a YES share pays."""
+    differing: tuple[MarketId, ...] = ()
+    """Markets whose positions differ: how they have resolved, if they have, may explain it."""
 
     @property
     def equal(self) -> bool:
@@ -183,9 +197,14 @@ def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = (
     ]
     equal: bool | None = None
     merged: tuple[HeldSets, ...] = ()
-    if ledger.opened_at is not None and not busy:
+    differing = _differing(ledger, venue, busy) if ledger.opened_at is not None else ()
+    paid = tuple((market_id, venue.resolved[market_id]) for market_id in differing if market_id in venue.resolved)
+    if differing and not busy and not paid:
         merged = _lost_merges(ledger, venue)
-    if merged:
+    if paid:
+        findings += [Finding(FindingKind.PAID, f"{market_id} pays {text(pays)} per YES") for market_id, pays in paid]
+        equal = False
+    elif merged:
         findings += [Finding(FindingKind.MERGED, f"{text(m.size, 0)} sets of {m.market_id}") for m in merged]
         equal = False
     elif ledger.opened_at is not None:
@@ -203,6 +222,8 @@ def compare(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId] = (
         missed=missed,
         orphans=orphans,
         merged=merged,
+        paid=paid,
+        differing=differing,
     )
 
 
@@ -250,6 +271,7 @@ def together(statements: Iterable[StatementSeen]) -> VenueSide:
         positions=positions,
         open_orders=tuple(order for statement in said for order in statement.open_orders),
         fills=tuple(fill for statement in said for fill in statement.fills),
+        resolved={market_id: pays for statement in said for market_id, pays in statement.resolved},
     )
 
 
@@ -304,6 +326,15 @@ def _open_orders(
         elif order.phase is Phase.ENDED:
             orphans.append((order, one))
     return tuple(orphans), strangers
+
+
+def _differing(ledger: LedgerSide, venue: VenueSide, busy: Collection[MarketId]) -> tuple[MarketId, ...]:
+    differ = {
+        holding[0]
+        for holding in {*ledger.positions, *venue.positions}
+        if ledger.positions.get(holding, 0) != venue.positions.get(holding, 0)
+    }
+    return tuple(MarketId(market_id) for market_id in sorted(differ) if market_id not in busy)
 
 
 def _positions(ours: Mapping[Holding, int], theirs: Mapping[Holding, int], busy: Collection[MarketId]) -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from adapters.ledger.account import account
+from adapters.ledger.strangers import strangers
 from adapters.ledger.unfinished import orders_named
 from adapters.ledger.verify import newest_seq
 from models.clock import WallNs
-from models.market import MarketId
+from models.market import MarketId, SetId, VenueName
 from models.money import MicroShares, MicroUsd
 from models.orders import AttemptId, ClientOrderId, VenueOrderId
 from models.reconcile import HeldSets, LedgerSide
@@ -23,15 +24,19 @@ _HELD: Final = """
         ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
     WHERE a.mode = 'live' AND a.market_id IS NOT NULL AND c.open_position = 1 AND c.ending IS NOT NULL
     ORDER BY a.seq"""
+_VENUE: Final = "SELECT venue FROM order_intents WHERE market_id = ? LIMIT 1"
 _AGREED: Final = """
     SELECT at FROM events WHERE kind = 'reconciled' AND json_extract(facts, '$.findings') = 0
     ORDER BY seq DESC LIMIT 1"""
 
 
 def ledger_side(
-    connection: sqlite3.Connection, clients: Iterable[ClientOrderId], venues: Iterable[VenueOrderId]
+    connection: sqlite3.Connection,
+    clients: Iterable[ClientOrderId],
+    venues: Iterable[VenueOrderId],
+    configured: Collection[SetId] = (),
 ) -> LedgerSide:
-    """`clients` and `venues` are the orders that the venue has named."""
+    """`clients` and `venues` are the orders that the venue has named; `configured` the sets that executors own."""
     connection.execute("BEGIN")
     try:
         as_of = newest_seq(connection)
@@ -47,6 +52,12 @@ def ledger_side(
                 for attempt_id, market_id, size in connection.execute(_HELD)
                 if size > 0
             ),
+            strangers=strangers(connection, configured),
+            venues={
+                MarketId(market_id): VenueName(venue)
+                for market_id in sorted({market_id for market_id, _ in ours.positions})
+                for (venue,) in connection.execute(_VENUE, (market_id,))
+            },
         )
     finally:
         connection.execute("COMMIT")

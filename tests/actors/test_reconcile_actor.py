@@ -21,6 +21,7 @@ from models.messages import (
     CancelOrder,
     CashSeen,
     FillSeen,
+    MarketResolved,
     MergeAnswered,
     MergeSets,
     ReconcileWanted,
@@ -67,6 +68,7 @@ class Lanes(Heard):
         self.positions: tuple = ()
         self.open_orders: tuple = ()
         self.fills: tuple = ()
+        self.resolved: tuple = ()
         self.down = ""
 
     def tell(self, message: object) -> None:
@@ -84,6 +86,7 @@ class Lanes(Heard):
                 positions=self.positions,
                 open_orders=self.open_orders,
                 fills=self.fills,
+                resolved=tuple(one for one in self.resolved if one[0] in message.markets),
             )
         )
 
@@ -95,7 +98,7 @@ class FakeExecutor:
 
 
 class Bench:
-    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), orphans=(), record=None) -> None:
+    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), record=None) -> None:
         self.clock = SimClock()
         self.clock.now = HOUR
         self.sim = SimDispatcher(1, self.clock)
@@ -123,7 +126,7 @@ class Bench:
             venues=[VENUE],
             mergeable={MarketId("m1"): SetId("m1")},
             patience=Patience(every_ns=HOUR, settle_ns=15 * SECOND, horizon_ns=HORIZON),
-            flight=Flight({SetId("m1"): self.fake}, {SetId("m1"): [MarketId("m1")]}, unfinished, orphans),
+            flight=Flight({SetId("m1"): self.fake}, {SetId("m1"): [MarketId("m1")]}, unfinished),
             streams=streams,
             ledger=self.writer.address,
             reader=lambda: open_reader(self.path),
@@ -189,13 +192,20 @@ class Bench:
     def book(self, fill) -> None:
         self.write(FillReported(venue=VENUE, at=self.clock.wall_ns(), fill=fill))
 
-    def rows(self, kind: str) -> list[tuple[str, str]]:
+    def fake_sets(self) -> None:
+        """No executor owns m1 any more."""
+        self.actor._flight.executors = {}
+
+    def query(self, query: str) -> list[tuple]:
         self.run(0.2)
         reader = open_reader(self.path)
         try:
-            return reader.execute("SELECT text, facts FROM events WHERE kind = ? ORDER BY seq", (kind,)).fetchall()
+            return reader.execute(query).fetchall()
         finally:
             reader.close()
+
+    def rows(self, kind: str) -> list[tuple]:
+        return self.query(f"SELECT text, facts FROM events WHERE kind = '{kind}' ORDER BY seq")
 
 
 def a_bench(tmp_path: Path, **kwargs) -> Bench:
@@ -429,13 +439,67 @@ def test_what_does_not_settle_halts_with_the_list_and_is_not_rearmed(tmp_path):
 
 
 def test_an_unfinished_attempt_of_a_set_that_is_gone_refuses_every_resume(tmp_path):
-    bench = Bench(tmp_path, orphans=(AttemptId("a-9"),)).start()
-    bench.run(20)
+    bench = a_bench(tmp_path)
+    bench.fake_sets()
+    bench.buy()
 
-    assert "attempt a-9 is unfinished and its set is not configured" in bench.gate.tripped.reason
+    bench.actor.address.tell(ReconcileWanted(why="test"))
+    bench.run(1)
+    assert "attempt a-1 is unfinished and its set m1 is not configured any more" in bench.gate.tripped.reason
+
     bench.actor.address.tell(ReconcileWanted(why="resume"))
     bench.run(1)
     assert len(bench.actor.refusals()) == 1
+
+
+def test_what_a_set_that_is_gone_still_held_is_booked_when_its_market_has_resolved(tmp_path):
+    bench = a_bench(tmp_path)
+    bench.fake_sets()
+    hold_sets(bench)
+    bench.lanes.resolved = ((MarketId("m1"), 1_000_000),)
+    bench.lanes.cash += 10_000_000
+    bench.lanes.positions = ()
+
+    bench.actor.address.tell(ReconcileWanted(why="test"))
+    bench.run(HORIZON / SECOND)
+
+    assert bench.gate.tripped is None
+    assert bench.opens()
+    assert bench.rows("reconciled")[-1][0] == "ledger and venue agree; mended: paid: m1 pays 1.00 per YES"
+    assert bench.rows("resolved")[-1][0] == "resolved YES"
+    [(ending, realized, held)] = bench.query("SELECT ending, realized_pnl, open_position FROM tradesets")
+    assert (ending, realized, held) == ("success", 1_000_000, 0)
+
+
+def test_a_lost_merge_of_a_set_that_is_gone_is_booked(tmp_path):
+    bench = a_bench(tmp_path)
+    bench.fake_sets()
+    hold_sets(bench)
+    bench.lanes.cash += 10_000_000
+    bench.lanes.positions = ()
+
+    bench.actor.address.tell(ReconcileWanted(why="test"))
+    bench.run(HORIZON / SECOND + 3)
+
+    assert bench.opens()
+    assert "mended: merged: the sets of attempt a-1" in bench.rows("reconciled")[-1][0]
+    [row] = bench.query("SELECT realized_pnl, resolution FROM tradesets")
+    assert row == (1_000_000, "merge")
+
+
+def test_executors_and_risk_hear_of_a_market_that_resolved_while_nobody_listened(tmp_path):
+    bench = a_bench(tmp_path)
+    hold_sets(bench)
+    bench.lanes.resolved = ((MarketId("m1"), 0),)
+    bench.lanes.cash += 10_000_000
+    bench.lanes.positions = ()
+
+    bench.actor.address.tell(ReconcileWanted(why="test"))
+    bench.run(1.5)
+
+    [told] = bench.executor.of(MarketResolved)
+    assert (told.market_id, told.winner, told.yes_pays) == ("m1", Outcome.NO, 0)
+    assert len(bench.risk.of(MarketResolved)) == 1
 
 
 def test_whoever_asks_is_answered(tmp_path):

@@ -198,13 +198,16 @@ def test_an_account_that_holds_something_when_a_ledger_begins_looks_like_a_lost_
 
 
 def test_each_kind_of_finding_halts_or_refuses_as_its_table_says():
-    assert [kind for kind in FindingKind if not kind.halts] == [
-        FindingKind.MISSED,
-        FindingKind.MERGED,
-        FindingKind.UNREAD,
-    ]
-    assert [kind for kind in FindingKind if not kind.refuses] == [
-        FindingKind.MISSED,
-        FindingKind.HELD,
-        FindingKind.MERGED,
-    ]
+    assert {kind for kind in FindingKind if not kind.halts} == {FindingKind.MISSED, FindingKind.UNREAD}
+    assert {kind for kind in FindingKind if not kind.refuses} == {FindingKind.MISSED, FindingKind.HELD}
+
+
+def test_a_market_that_resolved_while_nobody_listened_explains_its_positions():
+    theirs = venue(positions={}, cash=MicroUsd(105_500_000), resolved={MarketId("m1"): 1_000_000})
+
+    compared = compare(ledger(), theirs)
+
+    assert kinds(compared) == ["paid"]
+    assert compared.paid == (("m1", 1_000_000),)
+    assert compared.differing == ("m1",)
+    assert kinds(compare(ledger(), replace(theirs, positions={YES: 10 * SHARE}))) == ["drift"], "only a difference asks"
