@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from actors.admission import NotAdmittedError, admit, get_ready
 from actors.face import Face
 from actors.main import EXIT_CONFIG, EXIT_OK, VERSION
 from actors.network import StartError
@@ -195,6 +197,7 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
         try:
             ledger = open_ledger(plan.ledger, clock)
             with closing(open_reader(plan.ledger)) as connection:
+                _admit(plan, wanted, options, connection, clock)
                 found = take_up(plan, connection, clock)
         except LedgerError as error:
             raise CannotStartError(EXIT_CONFIG, f"ledger: {error}") from None
@@ -212,6 +215,18 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
         )
         holder.system = system
         return _operate(system, wanted, options, stop)
+
+
+def _admit(
+    plan: Plan, wanted: Wanted, options: argparse.Namespace, connection: sqlite3.Connection, clock: SystemClock
+) -> None:
+    """Live on a real venue only where nothing is missing; asks for its name where somebody can type it."""
+    ask = input if sys.stdin.isatty() and sys.stdout.isatty() and not options.no_console else None
+    try:
+        admit(plan, wanted.secrets, connection, clock, confirmed=options.confirm_live, ask=ask)
+        get_ready(plan)
+    except NotAdmittedError as error:
+        raise CannotStartError(EXIT_UNREACHABLE if error.unreachable else EXIT_CONFIG, *error.lines) from None
 
 
 class _Holder:
@@ -270,7 +285,7 @@ def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
             ledger=wanted.ledger,
         )
     except VenueUnreachableError as error:
-        raise CannotStartError(EXIT_UNREACHABLE, str(error)) from None
+        raise CannotStartError(EXIT_UNREACHABLE, f"a venue cannot be reached: {error}") from None
     except PlanError as error:
         raise CannotStartError(EXIT_CONFIG, *error.lines) from None
 
