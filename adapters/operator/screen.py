@@ -44,7 +44,7 @@ def side(fragments: Fragments, width: int) -> Fragments:
 def rule(left: Fragments, right: Fragments, width: int, ends: str = "├┤", cross: int | None = None) -> Fragments:
     """`├ left ──────── right ┤`; `cross` is the cell at which a vertical line meets it from below."""
     inner = width - 2
-    right = [(FRAME, " "), *right, (FRAME, " ")] if right else []
+    right = fitted_or_less([(FRAME, " "), *right, (FRAME, " ")] if right else [], inner)
     left = fitted_or_less([(FRAME, " "), *left, (FRAME, " ")] if left else [], inner - cells(right))
     dashes = "─" * (inner - cells(left) - cells(right))
     at = None if cross is None else cross - 1 - cells(left)

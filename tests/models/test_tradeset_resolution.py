@@ -116,7 +116,7 @@ def test_a_residue_on_a_netting_venue_is_paid_apart_from_the_sets():
     stage.accept(0, 10)
     stage.accept(1, 6)
     stage.answer_ladders(yes_bids=levels(), no_asks=levels())
-    assert stage.state is State.EXPOSED
+    assert stage.state is State.PARTIAL_FILL_PROTECT
 
     stage.resolve(yes_pays="1")
 

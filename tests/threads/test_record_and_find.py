@@ -113,7 +113,7 @@ def test_found_markets_can_be_pasted_into_the_allow_list(tmp_path: Path) -> None
         document = json.loads(door("find", "bitcoin", "--config", config, "--json").stdout)
 
     assert text.stdout.startswith('  - "0x589c4f84e088209977f39f772779c3a035ca6ec826a0fe6045a7211b81548eb7"  # Bitcoin')
-    assert "tick 0.01, lot 0.01, min 5, fee rate 0.07, ends 2026-09-28T09:30:00Z" in text.stdout
+    assert "tick 0.01, lot 1, min 5, fee rate 0.07, ends 2026-09-28T09:30:00Z" in text.stdout
     assert len(text.stdout.splitlines()) == 1
     assert len(document["markets"]) == 9
     assert document["markets"][0]["fee_rate"] == "0.07"

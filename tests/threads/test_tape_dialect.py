@@ -103,7 +103,6 @@ def test_only_subscribed_tokens_are_sent() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "--tape F"),
         (["--tape", "/nowhere.gz"], 2, "No such file"),
         (["--tape", str(DOOR)], 78, "damaged, or no gzip file"),
         (["--tape", str(BINARY_TAPE), "--speed", "fast"], 2, "is no speed"),
