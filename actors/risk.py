@@ -127,7 +127,7 @@ class RiskActor(BotActor):
             case SetProposed():
                 self._judge(message)
             case MarketsReleased():
-                self._state = release(self._state, message, self._markets)
+                self._state = release(self._state, message, self._markets, self._clock.boot_ns())
             case IncidentSeen():
                 self._incident(message)
             case MarketResolved():

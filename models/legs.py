@@ -186,6 +186,8 @@ class WorstOpening:
     """Per leg, the highest limit of an opening order."""
     notional: MicroUsd
     """With fees. Where legs follow at break-even, that is the whole payout."""
+    orders: int
+    """Opening orders, retries after clean misses included."""
 
 
 def worst_opening(terms: ExecutionTerms, reach: Sequence[PriceMicros], size: MicroShares) -> WorstOpening:
@@ -199,6 +201,8 @@ def worst_opening(terms: ExecutionTerms, reach: Sequence[PriceMicros], size: Mic
         cost_rounded_up(limit, size) + taker_fee(leg.market.fees, limit, size)
         for leg, limit in zip(terms.legs, limits, strict=True)
     )
+    opening = len(terms.legs)
     if terms.complete_set.leg_policy is LegPolicy.THIN_LEG_FIRST:
         cost = max(cost, divide_up(terms.complete_set.payout * size, MICRO))
-    return WorstOpening(limits, MicroUsd(cost))
+        opening = 1
+    return WorstOpening(limits, MicroUsd(cost), opening * terms.max_attempts_per_round)

@@ -270,6 +270,8 @@ class MarketsReleased:
     """A complete set is held (not merged, netted or unwound)."""
     cash_change: MicroUsd = MicroUsd(0)
     """What the attempt has done to the account's cash so far, signed."""
+    opened: int = 0
+    """Opening orders that it handed over."""
 
 
 @dataclass(frozen=True, slots=True)

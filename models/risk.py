@@ -72,8 +72,9 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     same_prices_ago_ns: int | None
     """Since this set was last approved at exactly these asks."""
     orders: int
-    """Opening orders that this attempt sends."""
+    """Opening orders that this attempt may come to send."""
     orders_last_minute: int
+    """Handed over, or still allowed to attempts in flight."""
     positions: int
     """In flight and held."""
     spent_today: MicroUsd
@@ -189,6 +190,8 @@ class Reservation:
     market_ids: tuple[MarketId, ...]
     notional: MicroUsd
     day: int
+    orders: int = 0
+    """Opening orders that the attempt may come to send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +207,7 @@ class RiskState:
     resolved: frozenset[MarketId] = frozenset()
     unresolved: frozenset[MarketId] = frozenset()
     approved_at: tuple[BootNs, ...] = ()
-    """One entry per opening order approved within the last minute."""
+    """One entry per opening order of attempts that ended within the last minute, as of their end."""
     approved_prices: tuple[tuple[SetId, tuple[PriceMicros, ...], BootNs], ...] = ()
     """Latest approval of each set."""
     released: tuple[tuple[AttemptId, MicroUsd], ...] = ()
@@ -276,19 +279,21 @@ def review(
         market_ids=terms.market_ids,
         notional=inputs.notional,
         day=state.day,
+        orders=inputs.orders,
     )
     prices = tuple(entry for entry in state.approved_prices if entry[0] != set_id)
     state = replace(
         state,
         reservations=(*state.reservations, reservation),
-        approved_at=(*state.approved_at, *(weather.now for _ in range(inputs.orders))),
         approved_prices=(*prices, (set_id, inputs.asks, weather.now)),
     )
     approved = ApprovedSet(attempt_id=attempt_id, opportunity=opportunity, size=inputs.size, reserved=inputs.notional)
     return state, Judgement(approved=approved, refusal=None, detail="", inputs=encoded)
 
 
-def release(state: RiskState, released: MarketsReleased, markets: Mapping[SetId, tuple[MarketId, ...]]) -> RiskState:
+def release(
+    state: RiskState, released: MarketsReleased, markets: Mapping[SetId, tuple[MarketId, ...]], now: BootNs
+) -> RiskState:
     """An attempt has ended: its reservation becomes what it really spent. Doing it twice changes nothing."""
     attempt_id = released.attempt_id
     before = dict(state.released)
@@ -300,8 +305,10 @@ def release(state: RiskState, released: MarketsReleased, markets: Mapping[SetId,
     changes = dict(state.cash_changes)
     change = released.cash_change - changes.pop(attempt_id, 0)
     held = state.held | {position} if released.open_position else state.held - {position}
+    opened = released.opened if reservation is not None and reservation.orders else 0
     return replace(
         state,
+        approved_at=(*state.approved_at, *(now for _ in range(opened))),
         spent_today=MicroUsd(state.spent_today + more),
         reservations=tuple(r for r in state.reservations if r.attempt_id != attempt_id),
         held=held,
@@ -331,7 +338,7 @@ def resolved(state: RiskState, market_id: MarketId, markets: Mapping[SetId, tupl
 
 def gauges(state: RiskState, limits: RiskLimits, now: BootNs) -> tuple[Gauge, ...]:
     """The used part of every limit that has one, for `status`."""
-    recent = sum(now - at < MINUTE_NS for at in state.approved_at)
+    recent = sum(now - at < MINUTE_NS for at in state.approved_at) + sum(r.orders for r in state.reservations)
     return (
         Gauge(
             name="daily_notional",
@@ -379,8 +386,8 @@ def _inputs(
         opening_limits=worst.limits,
         notional=worst.notional,
         same_prices_ago_ns=None if last is None else weather.now - last[2],
-        orders=len(terms.legs),
-        orders_last_minute=len(state.approved_at),
+        orders=worst.orders,
+        orders_last_minute=len(state.approved_at) + sum(r.orders for r in state.reservations),
         positions=_positions(state),
         spent_today=state.spent_today,
         reserved=state.reserved,

@@ -29,7 +29,7 @@ from models.messages import (
 )
 from models.money import MICRO, MicroShares, MicroUsd, divide_down, text
 from models.order_life import OrderFact, OrderLife, Phase, doubted, fold, stamped
-from models.orders import ClientOrderId, Fill, OrderSeen, OutcomeUnknown, Refused
+from models.orders import ClientOrderId, Fill, OrderSeen, OutcomeUnknown, Purpose, Refused
 from models.rows import FillReported, Row
 from models.set_events import Action, AskLadders, Halt, OrderFactSeen, StartTimer
 from models.set_state import Cooldown, Exposed, Idle, Ladders, Record, State, TimerName, Timers, UnderWay
@@ -120,6 +120,7 @@ class Turn:
                 cooling_until=cooling_until,
                 open_position=set_rows.open_position(self.terms, attempt),
                 cash_change=set_rows.cash_change(self.terms, attempt),
+                opened=sum(life.intent.purpose is Purpose.OPEN for life in attempt.orders),
             )
         )
 

@@ -96,7 +96,7 @@ def test_where_legs_follow_at_break_even_the_whole_payout_is_set_aside():
         ({}, {"size": 10.5}, SkipReason.ORDER_SIZE),
         ({}, {"size": 0}, SkipReason.ORDER_SIZE),
         ({}, {"terms": execution_terms(ticks_through=3)}, SkipReason.PRICE_COLLAR),
-        ({"approved_at": (BootNs(990 * SECOND),) * 59}, {}, SkipReason.ORDER_RATE),
+        ({"approved_at": (BootNs(990 * SECOND),) * 55}, {}, SkipReason.ORDER_RATE),
         ({"held": frozenset((f"a-{n}", "x") for n in range(5))}, {}, SkipReason.OPEN_POSITIONS),
         ({"spent_today": MicroUsd(491_000_001)}, {}, SkipReason.DAILY_NOTIONAL),
         ({"cash": MicroUsd(8_999_999)}, {}, SkipReason.CASH),
@@ -114,7 +114,7 @@ def test_each_limit_refuses_by_its_own_name(state, more, refusal):
     ("state", "more"),
     [
         ({}, {"size": 10}),
-        ({"approved_at": (BootNs(990 * SECOND),) * 58}, {}),
+        ({"approved_at": (BootNs(990 * SECOND),) * 54}, {}),
         ({"approved_at": (BootNs(940 * SECOND),) * 500}, {}),
         ({"held": frozenset((f"a-{n}", "x") for n in range(4))}, {}),
         ({"spent_today": MicroUsd(491_000_000)}, {}),
@@ -138,7 +138,7 @@ def test_the_checks_run_in_their_order_and_the_first_one_speaks():
 
 def test_the_same_set_at_the_same_prices_is_not_approved_twice_within_the_window():
     state, _ = judged()
-    state = release(state, released(), MARKETS)
+    state = release(state, released(), MARKETS, BootNs(1000 * SECOND))
 
     _, again = judged(state, at=1001.9, attempt="a-2")
     _, other_price = judged(state, at=1001.9, attempt="a-2", top=a_top(yes_ask="0.44"))
@@ -152,7 +152,7 @@ def test_open_money_counts_in_full_until_it_is_released_and_then_what_was_spent(
     state, _ = judged()
     assert gauges(state, LIMITS, BootNs(0))[0].used == 9_000_000
 
-    state = release(state, released(spent="3.5", open_position=True), MARKETS)
+    state = release(state, released(spent="3.5", open_position=True), MARKETS, BootNs(1000 * SECOND))
 
     assert gauges(state, LIMITS, BootNs(0))[0].used == 3_500_000
     assert gauges(state, LIMITS, BootNs(0))[1].used == 1
@@ -160,11 +160,11 @@ def test_open_money_counts_in_full_until_it_is_released_and_then_what_was_spent(
 
 def test_releasing_twice_counts_only_what_came_on_top():
     state, _ = judged()
-    state = release(state, released(spent="3"), MARKETS)
+    state = release(state, released(spent="3"), MARKETS, BootNs(1000 * SECOND))
 
-    state = release(state, released(spent="3"), MARKETS)
+    state = release(state, released(spent="3"), MARKETS, BootNs(1000 * SECOND))
     assert state.spent_today == 3_000_000
-    state = release(state, released(spent="5"), MARKETS)
+    state = release(state, released(spent="5"), MARKETS, BootNs(1000 * SECOND))
     assert state.spent_today == 5_000_000
 
 
@@ -196,17 +196,17 @@ def test_a_release_of_yesterdays_money_does_not_count_today():
     state, _ = judged()
     today = replace(state, day=DAY + 1)
 
-    assert release(today, released(spent="3"), MARKETS).spent_today == 0
+    assert release(today, released(spent="3"), MARKETS, BootNs(1000 * SECOND)).spent_today == 0
 
 
 def test_what_is_unresolved_is_free_again_when_its_attempt_is_released():
     state = unresolved(a_state(), ["m1", "m9"])
 
-    assert release(state, released(), MARKETS).unresolved == frozenset({"m9"})
+    assert release(state, released(), MARKETS, BootNs(1000 * SECOND)).unresolved == frozenset({"m9"})
 
 
 def test_a_market_that_pays_out_ends_the_positions_of_its_sets():
-    state = release(a_state(), released(open_position=True), MARKETS)
+    state = release(a_state(), released(open_position=True), MARKETS, BootNs(1000 * SECOND))
     assert len(state.held) == 1
 
     assert resolved(state, "m9", MARKETS).held == state.held
@@ -319,3 +319,17 @@ def test_a_manual_resume_empties_every_window():
     present, tripped = present.cleared().noted("reject", at(1))
 
     assert tripped is None
+
+
+def test_retries_count_against_the_order_rate_from_the_approval_on():
+    tight = limits(max_orders_per_minute=12)
+    first, _ = judged(limits=tight)
+    assert gauges(first, tight, BootNs(1000 * SECOND))[2].used == 6, "two legs, three tries"
+
+    ended = release(first, replace(released(), opened=4), MARKETS, BootNs(1001 * SECOND))
+    after, allowed = judged(ended, limits=tight, at=1010, attempt="a-2")
+    _, refused = judged(replace(after, reservations=()), limits=limits(max_orders_per_minute=9), at=1020, attempt="a-3")
+
+    assert gauges(ended, tight, BootNs(1002 * SECOND))[2].used == 4
+    assert allowed.refusal is None
+    assert refused.refusal is SkipReason.ORDER_RATE, "four were sent nineteen seconds ago, and six may follow"
