@@ -117,3 +117,32 @@ def halted(bot: MortalBot) -> dict[str, Any] | None:
     if status is None or status["trading"]["on"] or status["trading"]["reason"].startswith("reconciling"):
         return None
     return status
+
+
+HELD = "SELECT count(*) FROM tradesets WHERE set_id = 'cup-no' AND open_position = 1"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_market_that_resolved_while_the_bot_was_away_is_paid_and_the_rest_goes_on(tmp_path: Path) -> None:
+    with a_venue("--seed", "1", "--rate", "20") as venue:
+        bot = mortal(tmp_path, venue, max_inflight_seconds="8").live("never")
+        bot.wait_until_trading()
+        wait_for("a basket is held", lambda: bot.rows(HELD)[0][0], LIFE_S)
+        assert bot.end() == 0
+        for market, yes_pays in (("cup-lions", "0"), ("cup-tigers", "1"), ("cup-bears", "0")):
+            venue.pull("resolve", market=market, yes_pays=yes_pays)
+
+        bot.live("never")
+        bot.wait_until_trading()
+        watched = [market["market_id"] for market in (bot.status() or {})["markets"]]
+        assert bot.end() == 0
+        account = bot.report()["account"]
+        cash = venue.truth()["accounts"][0]["cash"]
+        baskets = bot.rows("SELECT open_position, resolution FROM tradesets WHERE set_id = 'cup-no' AND filled > 0")
+
+    assert "cup-lions" not in watched
+    assert "fed-cut-dec" in watched
+    assert set(baskets) == {(0, "resolution")}
+    assert parse_micros(account["cash_ledger"]) == parse_micros(cash)
+    assert account["positions_equal"] is True
