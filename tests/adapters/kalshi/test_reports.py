@@ -71,7 +71,7 @@ def test_selling_yes_and_buying_no_are_told_apart_by_the_orders_id() -> None:
 def test_an_execution_of_an_unknown_order_carries_the_venues_id() -> None:
     fill = fill_of(row(book_side="ask"), None)
 
-    assert (fill.client_order_id, fill.venue_order_id, fill.price) == (ORDER, ORDER, price("0.57"))
+    assert (str(fill.client_order_id), fill.venue_order_id, fill.price) == (str(ORDER), ORDER, price("0.57"))
 
 
 @pytest.mark.parametrize(
