@@ -121,6 +121,12 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     mode.add_argument("--paper", action="store_true", help="send no order, whatever the file says")
     mode.add_argument("--live", action="store_true", help="send orders; a real venue also needs mode: live in the file")
     run.add_argument("--confirm-live", metavar="VENUE", help="the venue's name, typed, where there is no terminal")
+    run.add_argument(
+        "--adopt-account",
+        metavar="REASON",
+        default=None,
+        help="live: take cash and positions as the venue shows them (after a deposit or a trade by hand)",
+    )
     run.add_argument("--exit-on-halt", action="store_true", help="end with 4 once the kill switch has tripped")
     run.set_defaults(verb=_run)
 
@@ -129,7 +135,7 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     demo = verbs.add_parser("demo", help="embedded venue, no files, no keys; shows every kind of event")
     _add_bot_options(demo)
     demo.add_argument("--seed", type=int, default=7, help="of the venue's script (default 7)")
-    demo.set_defaults(verb=_demo, paper=True, live=False, confirm_live=None, exit_on_halt=False)
+    demo.set_defaults(verb=_demo, paper=True, live=False, confirm_live=None, adopt_account=None, exit_on_halt=False)
 
 
 def _add_bot_options(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,8 @@ from actors.ledger import LedgerActor
 from actors.order_routes import OrderRoutes
 from actors.paper import PaperDesk
 from actors.plan import Plan
-from actors.reconcile import Patience, ReconcileActor
+from actors.reconcile import ReconcileActor
+from actors.reconcile_pass import Patience
 from actors.risk import RiskActor
 from actors.signal import SignalActor
 from adapters.gate import Gate
@@ -83,6 +84,8 @@ class Ports:
     on_crash: Crash
     reader: Callable[[], sqlite3.Connection] | None = None
     """Opens the ledger for reading, for the reconcile of a live bot; None: nothing is reconciled."""
+    adopt: str | None = None
+    """The operator's reason to take the account as it is found at the first comparison."""
     user_streams: tuple[str, ...] = ()
     """Names of the user feeds, as `StreamChanged` calls them."""
 
@@ -258,6 +261,7 @@ class Network:
             risk=self.risk.address,
             gate=ports.gate,
             clock=ports.clock,
+            adopt=ports.adopt,
         )
 
     def actors(self) -> list[BotActor]:

@@ -23,15 +23,17 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.base import Address, BotActor, Crash
 from actors.flight import Flight
 from actors.mending import Mender
 from actors.order_routes import OrderRoutes
+from actors.reconcile_pass import BACKOFF_NS, FLUSH_NS, MARGIN_NS, POLL_NS, RECHECK_NS, Pass, Patience
+from actors.user_streams import STREAM_GRACE_NS, UserStreams
 from adapters.ledger.side import agreed_at, ledger_side
-from models.clock import MS, SECOND, BootNs, Clock, Timer
+from models.clock import MS, BootNs, Clock, Timer
 from models.events import account_opened
 from models.market import MarketId, SetId, VenueName
 from models.messages import (
@@ -47,7 +49,17 @@ from models.messages import (
     StreamChanged,
     StreamRestored,
 )
-from models.reconcile import Compared, Finding, FindingKind, Outcome, VenueSide, compare, opening_findings, together
+from models.reconcile import (
+    Compared,
+    Finding,
+    FindingKind,
+    LedgerSide,
+    Outcome,
+    VenueSide,
+    compare,
+    opening_findings,
+    together,
+)
 
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
@@ -61,17 +73,8 @@ KEY: Final = "reconcile"
 STREAM_KEY: Final = "user stream"
 """Of the gate's holds."""
 
-POLL_NS: Final = 50 * MS
-RECHECK_NS: Final = SECOND
-BACKOFF_NS: Final = (SECOND, 2 * SECOND, 5 * SECOND, 15 * SECOND, 30 * SECOND)
-"""Between questions to a venue that does not answer; the last one repeats."""
-FLUSH_NS: Final = 5 * SECOND
-MARGIN_NS: Final = 60 * SECOND
-"""Executions are read from this much before the last agreement: the venue's clock is not ours."""
-STREAM_GRACE_NS: Final = 5 * SECOND
-"""A user stream that is down for longer stops openings."""
-LAST_NS: Final = 3 * SECOND
-"""How long a difference is looked at before the process ends."""
+ADOPTED: Final = (FindingKind.DRIFT, FindingKind.HELD, FindingKind.OUTSIDE)
+"""What the operator may declare to be so. What is open is never declared away."""
 
 
 class Gate(Protocol):
@@ -80,39 +83,6 @@ class Gate(Protocol):
     def release_hold(self, key: str) -> None: ...
 
     def trip(self, reason: str, by: str) -> object: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long things may take, from the configuration and the venues' capabilities."""
-
-    every_ns: int
-    settle_ns: int
-    """`max_inflight_seconds`: after it an attempt is over or EXPOSED."""
-    horizon_ns: int
-    """The longest visibility horizon of the venues."""
-
-
-@dataclass(slots=True)
-class _Pass:
-    why: str
-    began: BootNs
-    last: bool
-    first: bool
-    asked: BootNs | None = None
-    """When the ledger was asked to flush; None: still waiting for what is in flight."""
-    serial: int = 0
-    flushed: bool = False
-    statements: dict[VenueName, StatementSeen] = field(default_factory=dict)
-    failures: int = 0
-    suspect_since: BootNs | None = None
-    not_before: int = 0
-    mended: list[Finding] = field(default_factory=list)
-    """What was put right in this pass, for the record."""
-    told: set[str] = field(default_factory=set)
-    """Attempts whose lost merges, and markets whose payouts, have been told in this pass: each once."""
-    asking: dict[VenueName, list[MarketId]] = field(default_factory=dict)
-    """Markets whose positions differed at the last look."""
 
 
 class ReconcileActor(BotActor):
@@ -133,8 +103,11 @@ class ReconcileActor(BotActor):
         risk: Address,
         gate: Gate,
         clock: Clock,
+        adopt: str | None = None,
     ) -> None:
-        """`streams` are the user streams, down until they say otherwise; `reader` opens the ledger for reading."""
+        """`streams` are the user streams, down until they say otherwise; `reader` opens the ledger for reading. With
+        `adopt`, the operator's words, the first pass takes the account as it is (after a deposit, or a trade by hand).
+        """
         super().__init__(dispatcher, "reconcile", on_crash)
         self._venues = tuple(venues)
         self._patience = patience
@@ -155,14 +128,15 @@ class ReconcileActor(BotActor):
         self._risk = risk
         self._gate = gate
         self._clock = clock
+        self._adopt = adopt
         self._serial = 0
-        self._pass: _Pass | None = None
+        self._pass: Pass | None = None
         self._wanted: list[ReconcileWanted] = [ReconcileWanted(why="start")]
         self._answers: list[Address] = []
         self._next = BootNs(0)
         self._since: int | None = None
         """Wall ns up to which ledger and venue are known to agree."""
-        self._down: dict[str, BootNs] = dict.fromkeys(streams, clock.boot_ns())
+        self._streams = UserStreams(streams, clock.boot_ns())
         self._timer: Timer | None = None
         self._armed = False
         self.outcome: Outcome | None = None
@@ -174,7 +148,7 @@ class ReconcileActor(BotActor):
         """What of this forbids a resume, as of the newest pass."""
         if self.outcome is None:
             return ("the ledger has not been compared with the venue yet",)
-        down = tuple(f"the user stream {feed} is down" for feed in self._down)
+        down = tuple(f"the user stream {feed} is down" for feed in self._streams.down)
         return (*down, *(str(finding) for finding in self.outcome.findings if finding.kind.refuses))
 
     # -- messages
@@ -226,18 +200,16 @@ class ReconcileActor(BotActor):
     # -- user streams
 
     def _note_stream(self, message: StreamChanged) -> None:
-        if not message.up:
-            self._down.setdefault(message.feed, message.at)
+        if not self._streams.note(message):
             return
-        self._down.pop(message.feed, None)
         for executor in self._flight.executors.values():
             executor.address.tell(StreamRestored(message.at))
         if self._pass is None or self._pass.asked is not None:
             self._wanted.append(ReconcileWanted(why=f"{message.feed} is up"))
 
     def _watch_streams(self, now: BootNs) -> None:
-        if any(now - since > STREAM_GRACE_NS for since in self._down.values()):
-            self._gate.hold(f"the user stream is down: {', '.join(sorted(self._down))}", STREAM_KEY)
+        if self._streams.overdue(now):
+            self._gate.hold(f"the user stream is down: {', '.join(self._streams.down)}", STREAM_KEY)
 
     # -- one pass
 
@@ -246,10 +218,10 @@ class ReconcileActor(BotActor):
         last = any(wanted.last for wanted in self._wanted)
         self._answers += [wanted.reply_to for wanted in self._wanted if wanted.reply_to is not None]
         self._wanted.clear()
-        self._pass = _Pass(why=why, began=now, last=last, first=not self._armed)
+        self._pass = Pass(why=why, began=now, last=last, first=not self._armed)
         self._gate.hold(f"reconciling: {why}", KEY)
 
-    def _step(self, this: _Pass, now: BootNs) -> None:
+    def _step(self, this: Pass, now: BootNs) -> None:
         if this.asked is None:
             if now < this.not_before:
                 self._look_in(this.not_before - now)
@@ -266,24 +238,24 @@ class ReconcileActor(BotActor):
         else:
             self._look_in(FLUSH_NS)
 
-    def _settle_ns(self, this: _Pass) -> int:
+    def _settle_ns(self, this: Pass) -> int:
         """At start everything that was left open has to settle, unknown orders included."""
         patience = self._patience
         return patience.settle_ns + (patience.horizon_ns + 2 * STREAM_GRACE_NS if this.first else 0)
 
-    def _in_flight(self, this: _Pass, now: BootNs) -> bool:
+    def _in_flight(self, this: Pass, now: BootNs) -> bool:
         """Something moves that will come to rest by itself, or is to be taken up before anything may be opened."""
-        waiting = this.first and any(now - since <= STREAM_GRACE_NS for since in self._down.values())
+        waiting = this.first and self._streams.awaited(now)
         return waiting or bool(self._mender.merging) or self._flight.moving(at_start=this.first)
 
-    def _flush(self, this: _Pass, now: BootNs) -> None:
+    def _flush(self, this: Pass, now: BootNs) -> None:
         self._serial += 1
         this.serial, this.asked, this.flushed = self._serial, now, False
         this.statements.clear()
         self._ledger.tell(FlushWanted(serial=this.serial, reply_to=self.address))
         self._look_in(FLUSH_NS)
 
-    def _ask(self, this: _Pass) -> None:
+    def _ask(self, this: Pass) -> None:
         since_ms = max(0, self._agreed() - MARGIN_NS - self._patience.horizon_ns) // MS
         for venue in self._venues:
             self._lanes.tell(
@@ -303,12 +275,12 @@ class ReconcileActor(BotActor):
             self._since = self._clock.wall_ns() if found is None else found
         return self._since
 
-    def _again(self, this: _Pass, delay_ns: int) -> None:
+    def _again(self, this: Pass, delay_ns: int) -> None:
         this.asked = None
         this.not_before = self._clock.boot_ns() + delay_ns
         self._look_in(delay_ns)
 
-    def _unread(self, this: _Pass, why: str) -> None:
+    def _unread(self, this: Pass, why: str) -> None:
         """Openings wait until the venue answers; the first failure is written down."""
         finding = Finding(FindingKind.UNREAD, why)
         self.outcome = Outcome(at=self._clock.wall_ns(), why=this.why, findings=(finding,))
@@ -324,7 +296,7 @@ class ReconcileActor(BotActor):
 
     # -- the comparison
 
-    def _judge(self, this: _Pass, now: BootNs) -> None:
+    def _judge(self, this: Pass, now: BootNs) -> None:
         venue = together(this.statements.values())
         with closing(self._reader()) as connection:
             ours = ledger_side(
@@ -339,10 +311,7 @@ class ReconcileActor(BotActor):
         fresh_payouts = {market_id: pays for market_id, pays in venue.resolved.items() if market_id not in this.told}
         compared = compare(ours, replace(venue, resolved=fresh_payouts), busy)
         this.mended += self._mender.mend(compared, now)
-        this.asking = {}
-        for market_id in compared.differing:
-            if market_id in ours.venues:
-                this.asking.setdefault(ours.venues[market_id], []).append(market_id)
+        this.note_differing(compared, ours.venues)
         if compared.paid and not this.last:
             market_id, yes_pays = compared.paid[0]  # one at a time: each changes what the next one finds
             this.told.add(market_id)
@@ -350,13 +319,9 @@ class ReconcileActor(BotActor):
             this.suspect_since = None
             self._again(this, POLL_NS)
             return
-        if not compared.equal:
-            if this.suspect_since is None:
-                this.suspect_since = now
-            patience = LAST_NS if this.last else self._patience.horizon_ns + RECHECK_NS
-            if now - this.suspect_since < patience:
-                self._again(this, RECHECK_NS if this.failures or not compared.missed else POLL_NS)
-                return
+        if not compared.equal and not this.believes(now, self._patience.horizon_ns):
+            self._again(this, RECHECK_NS if this.failures or not compared.missed else POLL_NS)
+            return
         fresh = [] if this.last else [one for one in compared.merged if one.attempt_id not in this.told]
         if fresh:
             this.told.update(one.attempt_id for one in fresh)
@@ -365,19 +330,34 @@ class ReconcileActor(BotActor):
             self._again(this, POLL_NS)
             return
         findings = [*compared.findings, *self._flight.left_open(ours.strangers, at_start=this.first)]
-        if ours.opened_at is None and not self._flight.anything():
-            findings += opening_findings(venue)
-            self._open_account(venue)
+        opened = not self._flight.anything() and not busy and not this.last and self._open(this, ours, venue, findings)
+        if opened:
             compared = replace(compared, cash_ledger=venue.cash, positions_equal=True)
-        self._conclude(this, compared, tuple(findings), ours.as_of)
+        self._conclude(this, compared, tuple(findings), None if opened else ours.as_of)
         if not findings and not busy and not this.last:
             self._mender.merge(ours.held)
+
+    def _open(self, this: Pass, ours: LedgerSide, venue: VenueSide, findings: list[Finding]) -> bool:
+        """Write the account down as it is: at the first look of a new ledger, or where the operator adopts it (then
+        what he may declare to be so is no finding any more). True where that was done.
+        """
+        first = ours.opened_at is None
+        if first:
+            findings += opening_findings(venue)
+        words, self._adopt = self._adopt, None
+        adopted = words is not None and bool(findings) and all(finding.kind in ADOPTED for finding in findings)
+        if adopted:
+            this.mended += [Finding(finding.kind, f"adopted ({words}): {finding.text}") for finding in findings]
+            findings.clear()
+        if first or adopted:
+            self._open_account(venue)
+        return first or adopted
 
     def _open_account(self, venue: VenueSide) -> None:
         held = [(market, outcome, size) for (market, outcome), size in sorted(venue.positions.items()) if size]
         self._ledger.tell(RecordRows(rows=(account_opened(self._clock.wall_ns(), venue.cash, held),)))
 
-    def _conclude(self, this: _Pass, compared: Compared, findings: tuple[Finding, ...], as_of: int) -> None:
+    def _conclude(self, this: Pass, compared: Compared, findings: tuple[Finding, ...], as_of: int | None) -> None:
         wall, now = self._clock.wall_ns(), self._clock.boot_ns()
         self.outcome = Outcome(
             at=wall,
@@ -398,7 +378,7 @@ class ReconcileActor(BotActor):
             self._gate.trip(f"reconcile ({this.why}): {'; '.join(halting)}", self.name)
         self._end(this)
 
-    def _end(self, this: _Pass) -> None:
+    def _end(self, this: Pass) -> None:
         assert self.outcome is not None
         self._pass = None
         self._armed = True
@@ -408,7 +388,7 @@ class ReconcileActor(BotActor):
         self._answers.clear()
         if this.last:
             return
-        if not self._down:
+        if not self._streams.down:
             self._gate.release_hold(STREAM_KEY)
         if not self._wanted:
             self._gate.release_hold(KEY)

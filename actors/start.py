@@ -211,6 +211,7 @@ def _run(wanted: Wanted, options: argparse.Namespace) -> int:
                 rng=fresh_rng(),
                 code_version=VERSION,
                 found=found,
+                adopt=options.adopt_account,
             ),
         )
         holder.system = system

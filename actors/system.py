@@ -75,6 +75,8 @@ class Outside:
     rng: Rng
     code_version: str
     found: Recovered
+    adopt: str | None = None
+    """Why the account is to be taken as it is found, in the operator's words."""
     record: Record | None = None
 
 
@@ -117,6 +119,7 @@ class System:
                 on_stray=self._stray,
                 on_crash=self._crashed,
                 reader=lambda: open_reader(plan.ledger),
+                adopt=outside.adopt,
                 user_streams=tuple(user_feed(name) for name, o in plan.orders.items() if o.listen_fills_ws()),
             ),
             outside.found,

@@ -11,8 +11,10 @@ from actors.flight import Flight
 from actors.ledger import LedgerActor
 from actors.network import _begin
 from actors.order_routes import OrderRoutes
-from actors.reconcile import KEY, STREAM_GRACE_NS, STREAM_KEY, Patience, ReconcileActor
+from actors.reconcile import KEY, STREAM_KEY, ReconcileActor
+from actors.reconcile_pass import Patience
 from actors.simulation import SimClock, SimDispatcher
+from actors.user_streams import STREAM_GRACE_NS
 from adapters.gate import Gate
 from adapters.ledger.connection import open_ledger, open_reader
 from models.clock import MS, SECOND, BootNs
@@ -98,7 +100,7 @@ class FakeExecutor:
 
 
 class Bench:
-    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), record=None) -> None:
+    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), record=None, adopt=None) -> None:
         self.clock = SimClock()
         self.clock.now = HOUR
         self.sim = SimDispatcher(1, self.clock)
@@ -135,6 +137,7 @@ class Bench:
             risk=self.risk,
             gate=self.gate,
             clock=self.clock,
+            adopt=adopt,
         )
 
     def _crash(self, name: str, error: BaseException) -> None:
@@ -275,6 +278,43 @@ def test_a_difference_is_believed_after_the_horizon_and_halts_until_it_is_gone(t
     bench.run(1)
     assert bench.actor.refusals() == ()
     assert bench.gate.tripped is not None
+
+
+def again(tmp_path: Path, bench: Bench, **kwargs) -> Bench:
+    """Another process on the same ledger and account."""
+    bench.writer.stopping()
+    bench.ledger.close()
+    second = Bench(tmp_path, **kwargs)
+    second.lanes.cash = bench.lanes.cash
+    return second.start()
+
+
+def test_a_deposit_is_a_difference_until_the_operator_adopts_the_account(tmp_path):
+    first = a_bench(tmp_path)
+    first.lanes.cash += 50_000_000
+    first.actor.address.tell(ReconcileWanted(why="test"))
+    first.run(HORIZON / SECOND + 3)
+    assert first.gate.tripped is not None
+    first.gate.resume("operator", "a deposit")
+
+    second = again(tmp_path, first, adopt="deposit of 50")
+    second.run(HORIZON / SECOND + 3)
+
+    assert second.opens()
+    text, facts = second.rows("reconciled")[-1]
+    assert "mended: drift: adopted (deposit of 50): cash is 150.00 at the venue and 100.00 in the ledger" in text
+    assert '"cash_ledger":150000000,"cash_venue":150000000,"positions_equal":true,"findings":0' in facts
+    assert len(second.rows("account_opened")) == 2
+    second.run(3600)
+    assert second.rows("reconciled")[-1][0] == "ledger and venue agree"
+
+
+def test_nothing_open_is_ever_adopted(tmp_path):
+    bench = Bench(tmp_path, unfinished=(AttemptId("a-1"),), record=in_doubt(Exposed, why=""), adopt="whatever").start()
+
+    bench.run(60)
+
+    assert "open: attempt a-1" in bench.gate.tripped.reason
 
 
 def test_a_difference_that_goes_away_in_time_was_none(tmp_path):
