@@ -3,6 +3,7 @@
 A process of its own, so that its matching never shares our interpreter, and real sockets on loopback, so that the path
 from frame to order is the one that a real venue would take. The child ends with its parent, whatever ends the parent.
 """
+
 from __future__ import annotations
 
 import json
