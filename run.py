@@ -39,6 +39,7 @@ class SetupError(Exception):
 
 def main(argv: list[str]) -> int:
     """Run one command line and return the exit code: 78 where the set-up is wrong, else what the verb returns."""
+    open_closed_streams()
     os.umask(0o077)  # ledger, socket, permit and environment are the operator's alone
     try:
         refuse_old_python()
@@ -61,6 +62,18 @@ def hand_over(argv: list[str]) -> int:
     from actors.main import main as bot_main
 
     return bot_main(argv)
+
+
+def open_closed_streams() -> None:
+    """Point closed standard streams (`0<&-`) to /dev/null: else the next file or socket takes their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def refuse_old_python() -> None:

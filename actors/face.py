@@ -33,7 +33,7 @@ class Face:
         """What `quit` asked for; signals ask for protection."""
 
     def snapshot(self) -> StatusSnapshot:
-        return self._system.publisher.latest
+        return self._system.publisher.current()
 
     def halt(self, market_id: MarketId | None, reason: str, by: str) -> Halted:
         gate = self._system.gate

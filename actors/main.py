@@ -42,6 +42,10 @@ REMOTE_VERBS: Final = (
 """Verbs that ask a running bot through its socket; their grammar is the console's (`adapters/operator/commands`)."""
 
 
+STARTING_VERBS: Final = ("run", "demo")
+DOOR_VERBS: Final = ("setup", "test")
+"""Those of `run.py` itself."""
+
 OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
     "report": ("adapters.operator.report_verb", "summary of the ledger as text, JSON, CSV or HTML"),
     "why": ("adapters.operator.why_verb", "the whole story of an opportunity, set or order, recomputed"),
@@ -69,9 +73,22 @@ def main(argv: Sequence[str]) -> int:
         return int(client_main(words))
     if words[0] in OFFLINE_VERBS:
         return _offline(words[0], words[1:])
+    if words[0] not in STARTING_VERBS and not words[0].startswith("-"):
+        return _no_such_verb(words[0])
     options = build_parser().parse_args(words)
     verb: Callable[[argparse.Namespace], int] = options.verb
     return verb(options)
+
+
+def _no_such_verb(word: str) -> int:
+    """Say so in one line, with the verb that was probably meant."""
+    from adapters.operator.command import nearest
+    from models.hostile import clean
+
+    near = nearest(word, (*STARTING_VERBS, *DOOR_VERBS, *REMOTE_VERBS, *OFFLINE_VERBS))
+    meant = f" Did you mean {near}?" if near else ""
+    sys.stderr.write(f"no verb {clean(word, 40)!r}.{meant} All of them:  python3 run.py --help\n")
+    return EXIT_USAGE
 
 
 def _offline(name: str, words: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ gauges).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -92,7 +93,7 @@ class Fixed:
 
 
 class StatusPublisher:
-    """`publish` runs on the watchdog thread; `latest` is read by everybody."""
+    """`publish` runs on the watchdog thread; everybody reads `current`."""
 
     def __init__(
         self,
@@ -126,11 +127,25 @@ class StatusPublisher:
         self._risk = risk
         self._feeds = feeds
         self._open_items = open_items
-        self._trading: Trading | None = None
+        self._making = threading.Lock()
+        self._outdated = False
         self.latest: StatusSnapshot = self._make()
 
     def publish(self) -> None:
-        self.latest = self._make()
+        """Any thread; the watchdog does it regularly."""
+        with self._making:
+            self._outdated = False
+            self.latest = self._make()
+
+    def outdate(self) -> None:
+        """A halt or a resume has come: who asks next must not be shown the state before it. Any thread, at once."""
+        self._outdated = True
+
+    def current(self) -> StatusSnapshot:
+        """The last one published, or a new one where that is known to be wrong."""
+        if self._outdated:
+            self.publish()
+        return self.latest
 
     def _make(self) -> StatusSnapshot:
         now = self._clock.boot_ns()

@@ -35,9 +35,9 @@ from adapters.order_lanes import OrderLanes
 from adapters.permit import HaltRecord
 from adapters.rate import RateBudget
 from adapters.snapshots import SnapshotLane
-from models.clock import SECOND, Clock, Ids
+from models.clock import SECOND, Clock, Ids, WallNs
 from models.config import canonical_json
-from models.events import market_over
+from models.events import market_over, starts_halted
 from models.market import Market, MarketId, VenueName
 from models.messages import (
     ReconcileWanted,
@@ -48,7 +48,7 @@ from models.messages import (
     TradingResumed,
 )
 from models.reconcile import Outcome
-from models.rows import RunStarted, RunStopped, config_used
+from models.rows import Event, RunStarted, RunStopped, config_used
 from models.set_state import Cooldown, Idle, TimerName
 from models.status import EventKind
 
@@ -169,6 +169,7 @@ class System:
                     ),
                     *self._outside.found.rows,
                     *(market_over(now, market_id, status) for market_id, status in plan.over.items()),
+                    *self._halts_found(now),
                 )
             )
         )
@@ -179,6 +180,11 @@ class System:
         self._watchdog.start()
         self.gate.release_hold()
         self.publisher.publish()
+
+    def _halts_found(self, now: WallNs) -> tuple[Event, ...]:
+        """The halt that this run begins with: the run in which it came may have been killed before it wrote it."""
+        halt = self.gate.tripped
+        return () if halt is None else (starts_halted(now, halt.reason, halt.by),)
 
     def stop(self, why: str, *, wait: bool = True, leaving: Leaving = Leaving.PROTECT) -> int:
         """End in order and return how many things were left open. `wait` False gives attempts in flight no time."""
@@ -343,6 +349,7 @@ class System:
 
     def gate_changed(self, record: HaltRecord | None) -> None:
         """The gate's own news, on the thread that tripped or resumed it. The latch has moved already."""
+        self.publisher.outdate()
         now = self.clock.wall_ns()
         message: TradingHalted | TradingResumed
         if record is not None:
@@ -358,6 +365,7 @@ class System:
 
     def market_resumed(self, market_id: MarketId, reason: str, by: str) -> None:
         """For the ledger and the news; the gate has let the market go already."""
+        self.publisher.outdate()
         self.network.told.tell(
             TradingResumed(reason=reason, by=by, at=self.clock.wall_ns(), market_id=market_id),
         )

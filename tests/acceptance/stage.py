@@ -70,6 +70,15 @@ def document(home: Path, *words: str) -> dict[str, Any]:
     return told
 
 
+def put_away(process: subprocess.Popen[str]) -> None:
+    """kill -9 where it still runs, and nothing left open. May be called again."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
 @dataclass
 class Venue:
     """`run.py simulate` as a child."""
@@ -86,8 +95,7 @@ class Venue:
         return [m if isinstance(m, str) else m["market_id"] for m in self.ready["markets"]]
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        put_away(self.process)
 
     def line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -114,8 +122,7 @@ def a_venue(*arguments: str, port: int = 0) -> Iterator[Venue]:
         assert first, "the venue did not start"
         yield Venue(process, json.loads(first))
     finally:
-        process.kill()
-        process.communicate()
+        put_away(process)
 
 
 @dataclass
@@ -151,8 +158,7 @@ class Bot:
         return self.process.returncode, out
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        put_away(self.process)
 
     def report(self) -> dict[str, Any]:
         return document(self.home, "report", "--ledger", str(self.ledger))
@@ -177,8 +183,7 @@ def a_bot(home: Path, *arguments: str, verb: str = "run") -> Iterator[Bot]:
     try:
         yield Bot(home, process, state, ledger)
     finally:
-        process.kill()
-        process.communicate()
+        put_away(process)
 
 
 def configure(home: Path, venue: Venue, *more: str, markets: Sequence[str] | None = None) -> Path:
