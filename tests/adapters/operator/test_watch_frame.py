@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.operator.events import Level
@@ -91,6 +91,7 @@ views = st.builds(
 )
 
 
+@example(view=View(sort=Sort.MARKET), width=20, height=6, missing="", markets=4, known=True)
 @given(
     view=views,
     width=st.integers(min_value=20, max_value=170),
