@@ -142,12 +142,17 @@ def fee_schedule(gamma: GammaMarket, clob: ClobMarket | None, as_of: str) -> Fee
     """The higher of what the two sources charge; what only one of them knows counts. Raises `FeesUnknownError`."""
     found = []
     if clob is not None and clob.fd is not None:
-        found.append(_schedule("polymarket-fd", as_of, clob.fd.r, clob.fd.e))
+        found.append(charged_fees(clob, as_of))
     if gamma.fees_enabled and gamma.fee_schedule is not None:
         found.append(_schedule("polymarket-gamma", as_of, gamma.fee_schedule.rate, gamma.fee_schedule.exponent))
     if gamma.fees_enabled and not found:
         raise FeesUnknownError("fees are on, but nobody says how high they are")
     return max(found, key=_peak, default=NO_FEES)
+
+
+def charged_fees(clob: ClobMarket, as_of: str) -> FeeSchedule:
+    """What the exchange itself charges takers in a market; no `fd` means nothing. Raises `FeesUnknownError`."""
+    return NO_FEES if clob.fd is None else _schedule("polymarket-fd", as_of, clob.fd.r, clob.fd.e)
 
 
 def market_from_tape(entry: Mapping[str, Any], recorded_on: str) -> Market:

@@ -15,6 +15,7 @@ from typing import Final
 
 from adapters.polymarket.frames import SizeTable
 from adapters.polymarket.order_wire import MakerRow, OrderRow, TradeRow
+from models.fees import FeeSchedule, taker_fee
 from models.hostile import clean
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, cost_rounded_up, parse_price
 from models.orders import ClientOrderId, Fill, FillState, OrderSeen, VenueOrderId, VenueOrderStatus
@@ -87,15 +88,18 @@ def parts_of(row: TradeRow) -> Iterator[Part]:
         yield Part(maker.order_id, maker.maker_address, maker.owner, row.id, MicroShares(size), own_price, False)
 
 
-def fill_of(row: TradeRow, part: Part, own: ClientOrderId) -> Fill:
-    """Makers pay no fee; what a taker pays is not told, so the schedule's worst case counts (polymarket.md 9)."""
+def fill_of(row: TradeRow, part: Part, own: ClientOrderId, fees: FeeSchedule | None) -> Fill:
+    """Makers pay no fee. What a taker pays is not told but computed by a published rule from the market's own `fees`
+    (polymarket.md 9); None where these are not known. Whether the venue rounds up as we do is not documented.
+    """
+    fee = MicroUsd(0) if not part.taker else None if fees is None else taker_fee(fees, part.price, part.size)
     return Fill(
         venue_trade_id=part.trade_id,
         client_order_id=own,
         venue_order_id=VenueOrderId(part.order_id),
         size=part.size,
         price=part.price,
-        fee=None if part.taker else MicroUsd(0),
+        fee=fee,
         state=_STATES.get(row.state, FillState.PROVISIONAL),
         exchange_ms=time_ms(row.match_time or row.matchtime or row.last_update),
     )

@@ -17,7 +17,7 @@ from adapters.http import HttpReader
 from adapters.http_calls import AnswerLostError, NotSentError
 from adapters.polymarket import answers
 from adapters.polymarket.account import Account, make_account
-from adapters.polymarket.adapter import CAPABILITIES, CLOB_URL
+from adapters.polymarket.adapter import CAPABILITIES, CLOB_URL, iso_date
 from adapters.polymarket.answers import Submitted
 from adapters.polymarket.catalog import VENUE
 from adapters.polymarket.eligibility import Eligibility
@@ -92,7 +92,7 @@ class PolymarketOrders:
         self._user_ws_url = options.user_ws_url or USER_WS_URL
         self._budget = RateBudget(clock, CAPABILITIES.requests_per_second)
         self._public = HttpReader(RateBudget(clock, CAPABILITIES.requests_per_second), total_s=total_s)
-        self._terms = TermsBook(PolymarketRest(self._public, clob, clob).clob_market)
+        self._terms = TermsBook(PolymarketRest(self._public, clob, clob).clob_market, lambda: iso_date(clock.wall_ns()))
         geoblock = options.eligibility_url or (f"{clob}{GEOBLOCK_PATH}" if stand_in else GEOBLOCK_URL)
         self.rest = PrivateRest(account, clob, geoblock, clock, total_s=total_s)
         self._holdings = Holdings(self._public, options.data_url or (clob if stand_in else DATA_URL), account.funder)
@@ -182,10 +182,7 @@ class PolymarketOrders:
                 trades = self._trades_of(self._named(intent, None))
             else:
                 trades = [(row, part) for row in self.rest.trades(since_ms // 1000) for part in self._ours(row)]
-            found = [
-                fill_of(row, part, self._owners.get(part.order_id) or ClientOrderId(part.order_id))
-                for row, part in trades
-            ]
+            found = [self._fill(row, part) for row, part in trades]
         recent = [fill for fill in found if fill.exchange_ms is None or fill.exchange_ms >= since_ms // 1000 * 1000]
         return sorted(recent, key=lambda fill: fill.exchange_ms or 0)
 
@@ -204,7 +201,7 @@ class PolymarketOrders:
 
     def listen_fills_ws(self) -> tuple[Endpoint, Callable[[int], FeedSession]]:
         def session(_generation: int) -> FeedSession:
-            return PolymarketUserSession(self._account.stream_auth(), self._owners.get)
+            return PolymarketUserSession(self._account.stream_auth(), self._owners.get, self._terms.fees_of)
 
         return Endpoint(url=self._user_ws_url, headers={}), session
 
@@ -251,6 +248,10 @@ class PolymarketOrders:
         rows = self.rest.trades(since_s, order.intent.market_id)
         wanted = order.order_id.lower()
         return [(row, part) for row in rows for part in parts_of(row) if part.order_id.lower() == wanted]
+
+    def _fill(self, row: TradeRow, part: Part) -> Fill:
+        own = self._owners.get(part.order_id) or ClientOrderId(part.order_id)
+        return fill_of(row, part, own, self._terms.of(MarketId(row.market)).fees)
 
     def _ours(self, row: TradeRow) -> list[Part]:
         """Our parts in a trade that the account was shown: orders we know, and others of this wallet."""

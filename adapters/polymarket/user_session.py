@@ -20,12 +20,17 @@ from adapters.polymarket.reports import fill_of, order_seen, parts_of
 from adapters.polymarket.session import HEARTBEAT
 from adapters.polymarket.wire import UNREADABLE
 from models.clock import BootNs
+from models.fees import FeeSchedule
 from models.messages import FillSeen, OrderUpdated
 from models.money import MoneyError
 from models.orders import ClientOrderId
 
 Names = Callable[[str], ClientOrderId | None]
 """Our own name of a venue order; None where it is not ours, or not known."""
+
+
+Fees = Callable[[str], FeeSchedule | None]
+"""What a market charges takers; None where that is not known. Must not block."""
 
 
 class OrderNews(OrderRow, frozen=True, tag_field="event_type", tag="order"):
@@ -67,10 +72,11 @@ class UserCounts:
 class PolymarketUserSession:
     """`adapters.feed.FeedSession` for the user channel of one account, all markets."""
 
-    def __init__(self, auth: dict[str, str], names: Names) -> None:
+    def __init__(self, auth: dict[str, str], names: Names, fees: Fees) -> None:
         """`auth` is the API triple; it is sent once, in the opening frame, and kept nowhere else."""
         self._auth: dict[str, str] | None = auth
         self._names = names
+        self._fees = fees
         self.counts = UserCounts()
 
     def __repr__(self) -> str:
@@ -121,7 +127,7 @@ class PolymarketUserSession:
         ours = [(part, own) for part in parts_of(news) if (own := self._names(part.order_id)) is not None]
         self.counts.foreign += not ours
         for part, own in ours:
-            yield FillSeen(fill=fill_of(news, part, own), at=at)
+            yield FillSeen(fill=fill_of(news, part, own, self._fees(news.market)), at=at)
 
     def _salvage(self, frame: bytes, at: BootNs) -> Sequence[FillSeen | OrderUpdated]:
         """Read what can be read of a frame that did not decode as a whole."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,9 +17,9 @@ from adapters.polymarket.probe import SETTLED_NS, joined
 from adapters.polymarket.reports import KEPT, Owners, fill_of, order_seen, parts_of, set_aside, time_ms
 from adapters.polymarket.user_session import PolymarketUserSession
 from models.clock import BootNs
-from models.fees import NO_FEES
+from models.fees import NO_FEES, FeeSchedule
 from models.messages import FillSeen, OrderUpdated
-from models.money import MICRO, MicroShares, MoneyError, PriceMicros
+from models.money import MICRO, MicroShares, MicroUsd, MoneyError, PriceMicros
 from models.order_life import OrderLife, fold
 from models.orders import (
     ClientOrderId,
@@ -31,6 +32,7 @@ from models.orders import (
 from tests.adapters.polymarket.private import OTHER_ID, OWN_ID, a_maker, a_trade, an_intent, an_order_row
 
 OWN = ClientOrderId("c-1")
+FEES = FeeSchedule(name="fd", as_of="2026-11-22", rate_micros=40_000, quantum=MicroUsd(10))
 AT = BootNs(7)
 
 
@@ -56,10 +58,29 @@ def test_a_taker_that_met_the_other_token_paid_the_rest_of_the_dollar() -> None:
 def test_a_resting_order_of_ours_has_its_own_token_side_price_and_no_fee() -> None:
     row = trade()
     (part,) = [part for part in parts_of(row) if part.order_id == OTHER_ID]
-    fill = fill_of(row, part, OWN)
+    fill = fill_of(row, part, OWN, FEES)
     assert (fill.size, fill.price, fill.fee) == (20 * MICRO, 482_000, 0)
     (taker,) = [part for part in parts_of(row) if part.order_id == OWN_ID]
-    assert fill_of(row, taker, OWN).fee is None, "the venue does not say; the schedule's worst case counts"
+    assert fill_of(row, taker, OWN, None).fee is None, "unknown terms are no fee of zero"
+
+
+@pytest.mark.parametrize(
+    ("shares", "price", "rate", "fee"),
+    [
+        ("100", "0.50", 70_000, 1_750_000),
+        ("100", "0.50", 40_000, 1_000_000),
+        ("100", "0.10", 50_000, 450_000),
+        ("100", "0.97", 50_000, 145_500),
+        ("10", "0.333", 40_000, 88_850),
+        ("1", "0.01", 40_000, 400),
+    ],
+)
+def test_a_takers_fee_follows_the_published_rule(shares: str, price: str, rate: int, fee: int) -> None:
+    """The sheet's table (section 9), except that our figure is rounded up to five decimals where it is not exact."""
+    schedule = replace(FEES, rate_micros=rate)
+    row = trade(size=shares, maker_orders=[a_maker(asset_id="71", side="SELL", price=price, matched_amount=shares)])
+    (taker,) = [part for part in parts_of(row) if part.taker]
+    assert fill_of(row, taker, OWN, schedule).fee == fee
 
 
 def test_a_taker_that_met_the_same_token_paid_the_resting_price() -> None:
@@ -101,7 +122,7 @@ def test_where_the_makers_do_not_explain_the_size_the_top_level_counts(makers: l
 )
 def test_only_confirmed_and_failed_are_last_words(status: str, state: FillState) -> None:
     row = trade(status=status)
-    assert fill_of(row, next(parts_of(row)), OWN).state is state
+    assert fill_of(row, next(parts_of(row)), OWN, FEES).state is state
 
 
 @pytest.mark.parametrize(
@@ -131,14 +152,14 @@ def a_life() -> OrderLife:
 
 def test_every_order_and_repetition_of_a_trades_statuses_gives_the_same_life() -> None:
     rows = [trade(status=status) for status in ("MATCHED", "MINED", "RETRYING", "CONFIRMED")]
-    facts = [fill_of(row, part, OWN) for row in rows for part in parts_of(row) if part.order_id == OWN_ID]
+    facts = [fill_of(row, part, OWN, FEES) for row in rows for part in parts_of(row) if part.order_id == OWN_ID]
     lives = set()
     for order_of_arrival in itertools.permutations([*facts, facts[0]]):
         life = a_life()
         for fact in order_of_arrival:
             life = fold(life, fact, AT)
         lives.add((life.filled, life.provisional, life.gross(), life.fees(NO_FEES), life.alarms()))
-    assert lives == {(20 * MICRO, False, 10_360_000, 0, frozenset())}
+    assert lives == {(20 * MICRO, False, 10_360_000, 199_750, frozenset())}
 
 
 # -- orders
@@ -233,7 +254,7 @@ def a_session(*known: str) -> PolymarketUserSession:
     names = Owners()
     for order_id in known or (OWN_ID,):
         names.put(order_id, OWN)
-    return PolymarketUserSession({"apiKey": "k", "secret": "s", "passphrase": "p"}, names.get)
+    return PolymarketUserSession({"apiKey": "k", "secret": "s", "passphrase": "p"}, names.get, lambda _: FEES)
 
 
 def said(session: PolymarketUserSession, *messages: object) -> list[FillSeen | OrderUpdated]:
