@@ -47,7 +47,7 @@ from adapters.operator.plain import PlainConsole
 from adapters.operator.signals import StopRequest
 from adapters.permit import HaltRecord
 from adapters.redaction import Redactor
-from adapters.registry import UnknownVenueError, make_orders, venue_module
+from adapters.registry import UnknownVenueError, make_market_data, make_orders
 from adapters.settings import Secrets, load_config, load_secrets
 from adapters.venue import MarketData, MissingKeysError, Orders
 from models.clock import SECOND
@@ -278,7 +278,7 @@ def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
     try:
         return make_plan(
             config,
-            _venues(config, options, clock),
+            _venues(config, options, wanted.secrets, clock),
             _orders(config, options, keys, wanted, clock) if wanted.live else {},
             live=wanted.live,
             demo=wanted.demo,
@@ -291,12 +291,18 @@ def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
         raise CannotStartError(EXIT_CONFIG, *error.lines) from None
 
 
-def _venues(config: Config, given: Mapping[VenueName, VenueOptions], clock: SystemClock) -> dict[VenueName, MarketData]:
+def _venues(
+    config: Config, given: Mapping[VenueName, VenueOptions], secrets: Secrets, clock: SystemClock
+) -> dict[VenueName, MarketData]:
+    """The public side of every venue. One of them wants a key even for that (`adapters.registry`)."""
     venues = {}
+    budget = config.runtime.rate_budget_per_second
     for name in {VenueName(config.venue), *config.market_venues().values()}:
         options = given.get(name) or config.options(name)
-        module = venue_module(name)
-        venues[name] = module.make_market_data(options, clock, config.runtime.rate_budget_per_second)
+        try:
+            venues[name] = make_market_data(name, options, secrets.of(name), clock, budget)
+        except (UnknownVenueError, MissingKeysError) as error:
+            raise CannotStartError(EXIT_CONFIG, str(error)) from None
     return venues
 
 

@@ -36,6 +36,7 @@ ORDERS: Final[Mapping[str, str]] = {
 
 CHECKS: Final[Mapping[str, str]] = {
     "polymarket": "adapters.polymarket.checks",
+    "kalshi": "adapters.kalshi.checks",
 }
 """Where a venue's account is looked at without trading: a module with `checks`. The simulated exchange needs none; a
 real venue without one cannot go live.

@@ -20,9 +20,12 @@ from adapters.kalshi.catalog import (
     KalshiEvent,
     KalshiMarket,
     KalshiSeries,
+    is_over,
+    is_paused,
     market_from_tape,
     market_of,
     market_to_tape,
+    payout,
     status_problem,
     title_of,
 )
@@ -32,7 +35,14 @@ from adapters.kalshi.session import MARKETS_PER_SOCKET, KalshiSession
 from adapters.kalshi.signing import KeyFileError, RequestSigner, load_key
 from adapters.rate import RateBudget
 from adapters.tape import TapeHeader
-from adapters.venue import Capabilities, Endpoint, MissingKeysError, VenueReadError, VenueReadRefusedError
+from adapters.venue import (
+    Capabilities,
+    Endpoint,
+    MarketOverError,
+    MissingKeysError,
+    VenueReadError,
+    VenueReadRefusedError,
+)
 from models.book import BookSnapshot
 from models.clock import MS, SECOND, BootNs, Clock
 from models.config_machine import VenueOptions
@@ -86,6 +96,8 @@ class KalshiVenue:
         self._rest = KalshiRest(self._http, options.rest_url or REST_URL, signer, clock)
         self._series: dict[str, KalshiSeries] = {}
         self._desks: dict[MarketId, tuple[int, SnapshotDesk]] = {}
+        self._paused: set[MarketId] = set()
+        """Markets that are known not to trade; sessions keep it up to date over all their connections."""
 
     def close(self) -> None:
         self._http.close()
@@ -101,8 +113,12 @@ class KalshiVenue:
             described = found.get(market_id)
             if described is None:
                 raise VenueReadRefusedError(f"market {market_id} is not in the venue's catalog")
+            if is_over(described):
+                raise MarketOverError(market_id, described.status)
             problem = status_problem(described)
-            if problem is not None:
+            if is_paused(described):
+                self._paused.add(market_id)
+            elif problem is not None:
                 raise VenueReadRefusedError(f"market {market_id} {problem}")
             event_ticker = described.event_ticker
             if event_ticker not in events:
@@ -112,6 +128,15 @@ class KalshiVenue:
             except (CatalogError, FeesUnknownError) as error:
                 raise VenueReadRefusedError(f"market {market_id}: {error}") from None
         return markets
+
+    def resolutions(self, market_ids: Sequence[MarketId]) -> Mapping[MarketId, int]:
+        """Micro-dollars per YES contract of those that are settled."""
+        found = self._rest.markets(market_ids)
+        try:
+            paid = {market_id: payout(found[market_id]) for market_id in market_ids if market_id in found}
+        except CatalogError as error:
+            raise VenueReadError(str(error)) from None
+        return {market_id: pays for market_id, pays in paid.items() if pays is not None}
 
     def find(self, query: str) -> list[Market]:
         """By ticker of a market, an event or a series, or by words of the title. Markets that cannot be traded, now or
@@ -139,7 +164,7 @@ class KalshiVenue:
     def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:  # noqa: ARG002  the venue's frames carry all the time that is needed
         desk = SnapshotDesk()
         self._desks.update((market.market_id, (generation, desk)) for market in markets)
-        return KalshiSession(markets, generation, desk=desk)
+        return KalshiSession(markets, generation, desk=desk, paused=self._paused)
 
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """Over the connection of that generation where there is one (`desk` says why), else over REST.

@@ -17,7 +17,7 @@ import msgspec
 
 from adapters.kalshi.fees import TAKER_MICROS, fee_schedule
 from adapters.kalshi.frames import Ranges
-from adapters.kalshi.wire import WireError, price_bands
+from adapters.kalshi.wire import WireError, price_bands, settlement
 from models.fees import NO_FEES, FeeSchedule
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, PriceBand, VenueName
@@ -26,6 +26,8 @@ from models.money import MICRO, MicroShares, MicroUsd, to_decimal
 VENUE: Final = VenueName("kalshi")
 LOT: Final = MicroShares(10_000)
 """Every market trades hundredths of a contract (1)."""
+
+OVER: Final = frozenset({"closed", "determined", "disputed", "amended", "finalized", "settled"})
 
 TICKER: Final = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,99}\Z")
 EXCLUSIVE: Final = "MECNET"
@@ -52,6 +54,8 @@ class KalshiMarket(msgspec.Struct):
     title: str = ""
     yes_sub_title: str = ""
     close_time: str | None = None
+    result: str | None = None
+    settlement_value_dollars: str | None = None
     settlement_bounds_type: str | None = None
     mve_collection_ticker: str | None = None
     exchange_index: int | None = None
@@ -106,17 +110,34 @@ def market_of(market: KalshiMarket, event: KalshiEvent, series: KalshiSeries, as
     )
 
 
+def is_over(market: KalshiMarket) -> bool:
+    """Nothing will ever be traded here any more (2.3)."""
+    return market.status in OVER
+
+
+def is_paused(market: KalshiMarket) -> bool:
+    return market.status in ("inactive", "paused")
+
+
 def status_problem(market: KalshiMarket) -> str | None:
     """Why the market cannot be traded now, None where it can."""
-    match market.status:
-        case "active" | "open":
-            return None
-        case "inactive" | "paused":
-            return "is paused"
-        case "initialized" | "unopened":
-            return "is not open yet"
-        case _:
-            return f"is {clean(market.status, 20)}"
+    if market.status in ("active", "open"):
+        return None
+    if is_paused(market):
+        return "is paused"
+    if market.status in ("initialized", "unopened"):
+        return "is not open yet"
+    return f"is {clean(market.status, 20)}"
+
+
+def payout(market: KalshiMarket) -> int | None:
+    """What a YES contract was paid, micro-dollars; None before that is settled, or where it is not named."""
+    if market.status not in ("finalized", "settled"):
+        return None
+    try:
+        return settlement(market.result, market.settlement_value_dollars)
+    except WireError as error:
+        raise CatalogError(str(error)) from None
 
 
 def shard_of(market: Market) -> int:

@@ -27,7 +27,9 @@ LifecycleEvent = StatusChanged | MarketResolved | TickChanged
 class Lifecycles:
     """Watched markets' states on one connection. Owned by the thread that reads it."""
 
-    def __init__(self, markets: Sequence[Market], generation: int) -> None:
+    def __init__(self, markets: Sequence[Market], generation: int, paused: set[MarketId]) -> None:
+        """`paused` outlives the connection, which tells of changes only."""
+        self._paused = paused
         self._markets = {str(market.market_id): market for market in markets}
         self._generation = generation
         self._closes_ms = {m.market_id: m.closes_at_ms for m in markets if m.closes_at_ms is not None}
@@ -35,6 +37,12 @@ class Lifecycles:
         self._stopped: set[MarketId] = set()
         """Markets that do not trade any more in this run, whatever is said about them."""
         self.failed = 0
+
+    def paused_now(self, at: BootNs) -> Iterator[StatusChanged]:
+        """What has to be known at the start of a connection."""
+        for market in self._markets.values():
+            if market.market_id in self._paused:
+                yield StatusChanged(market.market_id, MarketStatus.PAUSED, "inactive", at)
 
     def told(self, raw: msgspec.Raw, at: BootNs) -> Iterator[LifecycleEvent]:
         """The events of one `market_lifecycle_v2` message."""
@@ -91,9 +99,11 @@ class Lifecycles:
         market_id = market.market_id
         match message.event_type:
             case "deactivated":
+                self._paused.add(market_id)
                 yield StatusChanged(market_id, MarketStatus.PAUSED, "deactivated", at)
             case "activated":
                 closed = message.is_deactivated or market_id in self._stopped
+                self._paused.discard(market_id)
                 yield StatusChanged(market_id, MarketStatus.PAUSED if closed else MarketStatus.OPEN, "activated", at)
             case "close_date_updated" if message.close_ts is not None:
                 self._closes(market_id, message.close_ts * 1_000)

@@ -74,8 +74,11 @@ class KalshiSession:
         use_yes_price: bool = True,
         desk: SnapshotDesk | None = None,
         recorded: bool = False,
+        paused: set[MarketId] | None = None,
     ) -> None:
-        """A `recorded` session reads what another one was told: it waits for snapshots instead of asking for them."""
+        """A `recorded` session reads what another one was told: it waits for snapshots instead of asking for them.
+        `paused` are the markets known to be paused; it is kept up to date.
+        """
         if len(markets) > MARKETS_PER_SOCKET:
             raise ValueError(f"{len(markets)} markets on one socket; at most {MARKETS_PER_SOCKET} fit")
         self.counts = SessionCounts()
@@ -85,7 +88,7 @@ class KalshiSession:
         self._shards = {market.market_id: shard_of(market) for market in markets}
         self._texts = BookTexts(use_yes_price=use_yes_price)
         self._held = Held(generation)
-        self._lifecycles = Lifecycles(markets, generation)
+        self._lifecycles = Lifecycles(markets, generation, set() if paused is None else paused)
         self._desk = desk
         self._lag = LagMeter()
         self._books = Subscription(BOOKS)
@@ -180,7 +183,7 @@ class KalshiSession:
                     self._snapshot(message, received_at, events)
                     self._evidence(received_at, None, events)
             case Subscribed():
-                self._subscribed(message, received_at)
+                self._subscribed(message, received_at, events)
             case LifecycleFrame() | FeeUpdateFrame() | EventLifecycleFrame():
                 if self._in_sequence(self._states, message.sid, message.seq, received_at, events):
                     self._states_frame(message, received_at, events)
@@ -209,12 +212,13 @@ class KalshiSession:
             self._desk.arrived(snapshot)
         events.append(snapshot)
 
-    def _subscribed(self, message: Subscribed, received_at: BootNs) -> None:
+    def _subscribed(self, message: Subscribed, received_at: BootNs, events: list[FeedEvent]) -> None:
         self.counts.subscribed += 1
         if message.msg.channel == BOOKS:
             self._books.begin(message.msg.sid)
             self._held.drop()
             self._upkeep.begun(received_at)
+            events.extend(self._lifecycles.paused_now(received_at))
         elif message.msg.channel == LIFECYCLES:
             self._states.begin(message.msg.sid)
 

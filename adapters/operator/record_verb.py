@@ -1,8 +1,9 @@
-"""`record FILE`: a venue's market data as it comes, to a tape. Decides nothing and needs no key."""
+"""`record FILE`: a venue's market data as it comes, to a tape. Decides nothing; some streams want a key to listen."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from adapters.clock import SystemClock
 from adapters.feed import FeedSession, FeedState, FeedThread
 from adapters.operator.places import CONFIG_DEFAULT
 from adapters.operator.signals import StopRequest
-from adapters.registry import VENUES, venue_module
-from adapters.settings import load_config
+from adapters.registry import VENUES, make_market_data, venue_module
+from adapters.settings import load_config, load_secrets
 from adapters.tape import TapeHeader
 from adapters.tape_writer import TapeWriter
-from adapters.venue import MarketData, VenueReadError, VenueReadRefusedError
+from adapters.venue import MarketData, MissingKeysError, VenueReadError, VenueReadRefusedError
 from models.clock import SECOND, WallNs
 from models.config import Config
 from models.config_text import ConfigErrors
@@ -30,6 +31,7 @@ EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 69
 EXIT_CONFIG: Final = 78
 TAPE_VERSION: Final = 1
+DOTENV: Final = Path(".env")
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)?\Z")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -58,7 +60,16 @@ def run(options: argparse.Namespace) -> int:
     clock, stop = SystemClock(), StopRequest()
     name = VenueName(config.venue)
     module = venue_module(name)
-    venue = module.make_market_data(config.options(name), clock, config.runtime.rate_budget_per_second)
+    secrets = load_secrets(os.environ, DOTENV)
+    if isinstance(secrets, ConfigErrors):
+        print("\n".join(secrets.lines()), file=sys.stderr)
+        return EXIT_CONFIG
+    budget = config.runtime.rate_budget_per_second
+    try:
+        venue = make_market_data(name, config.options(name), secrets.of(name), clock, budget)
+    except MissingKeysError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
     try:
         markets = venue.markets([m for m, of in config.market_venues().items() if of == name])
     except (VenueReadError, VenueReadRefusedError) as error:

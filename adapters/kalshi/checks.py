@@ -1,0 +1,162 @@
+"""Everything about an account that can be looked at without trading: key, signature, clock, exchange, account, funds.
+
+`doctor` prints it, and live trading starts only where all of it is fine. A request is signed and verified; what is sent
+are questions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from adapters.http import HttpReader
+from adapters.kalshi.adapter import REST_URL, WS_URL
+from adapters.kalshi.order_wire import ORDERS_PATH
+from adapters.kalshi.private_rest import PrivateRest
+from adapters.kalshi.rest import KalshiRest
+from adapters.kalshi.signing import KeyFileError, PrivateKey, RequestSigner, load_key, message, signature, verified
+from adapters.rate import RateBudget
+from adapters.venue import VenueReadError, VenueReadRefusedError
+from models.checkup import Check, fine, skipped, unreachable, wrong
+from models.clock import MS, Clock
+from models.config_machine import VenueOptions
+from models.money import MICRO, MicroUsd, MoneyError, parse_micros, text
+
+KEYS: Final = "keys"
+SIGNING: Final = "signing"
+CLOCK: Final = "clock"
+EXCHANGE: Final = "exchange"
+API_KEY: Final = "API key"
+ACCOUNT: Final = "account"
+FUNDS: Final = "funds"
+ONLINE: Final = (CLOCK, EXCHANGE, API_KEY, ACCOUNT, FUNDS)
+
+TIME_GRAIN_MS: Final = 500
+"""HTTP tells whole seconds."""
+LOWEST_FUNDS: Final = MicroUsd(MICRO)
+TOTAL_S: Final = 5.0
+
+
+def checks(
+    options: VenueOptions, secrets: Mapping[str, str], clock: Clock, *, offline: bool, max_skew_ms: int
+) -> Iterator[Check]:
+    """In the order in which they make sense; what depends on a failed one is skipped."""
+    key = _key(secrets)
+    if isinstance(key, Check):
+        yield key
+        yield from (skipped(name, "needs the keys") for name in (SIGNING, *ONLINE))
+        return
+    yield fine(KEYS, f"{_kind(key)}, readable by you only")
+    yield _signing(key, clock)
+    if offline:
+        yield from (skipped(name, "not asked for (--offline)") for name in ONLINE)
+        return
+    signer = RequestSigner(secrets["KEY_ID"], key)
+    base = options.rest_url or REST_URL
+    rest = PrivateRest(signer, base, clock, subaccount=options.subaccount, total_s=TOTAL_S)
+    try:
+        yield _asked(CLOCK, lambda: _clock(base, clock, max_skew_ms))
+        yield _asked(EXCHANGE, lambda: _exchange(rest))
+        yield _asked(API_KEY, lambda: _api_key(rest))
+        yield _asked(ACCOUNT, lambda: _account(rest, options.subaccount or 0))
+        yield _asked(FUNDS, lambda: _funds(rest))
+    finally:
+        rest.close()
+
+
+def _key(secrets: Mapping[str, str]) -> PrivateKey | Check:
+    missing = [name for name in ("KEY_ID", "PRIVATE_KEY_PATH") if not secrets.get(name)]
+    if missing:
+        names = " and ".join(f"DUTCHBOOK_KALSHI_{name}" for name in missing)
+        return wrong(KEYS, f"{names} is not set", "make a key in the account's settings and name it in .env")
+    try:
+        return load_key(Path(secrets["PRIVATE_KEY_PATH"]))
+    except KeyFileError as error:
+        return wrong(
+            KEYS,
+            f"the file of DUTCHBOOK_KALSHI_PRIVATE_KEY_PATH {error}",
+            "name the PEM file that the venue let you download, mode 0600",
+        )
+
+
+def _kind(key: PrivateKey) -> str:
+    size = getattr(key, "key_size", None)
+    return "an Ed25519 key" if size is None else f"an RSA key of {size} bits"
+
+
+def _signing(key: PrivateKey, clock: Clock) -> Check:
+    """Sign a request that nobody will send."""
+    signed = message(clock.wall_ns() // MS, "POST", f"/trade-api/v2{ORDERS_PATH}")
+    if not verified(key.public_key(), signed, signature(key, signed)):
+        return wrong(SIGNING, "a test signature does not verify", "report this; nothing was sent")
+    return fine(SIGNING, "a test request was signed and verified, and not sent")
+
+
+def _clock(base: str, clock: Clock, max_skew_ms: int) -> Check:
+    reader = HttpReader(RateBudget(clock, 5))
+    before = clock.wall_ns()
+    try:
+        venue_ms = KalshiRest(reader, base, None, clock).time_ms()
+    finally:
+        reader.close()
+    skew_ms = (before + clock.wall_ns()) // 2 // MS - venue_ms
+    if abs(skew_ms) > max_skew_ms + TIME_GRAIN_MS:
+        direction = "ahead of" if skew_ms > 0 else "behind"
+        return wrong(
+            CLOCK,
+            f"this machine's clock is {abs(skew_ms) / 1000:.1f} s {direction} the venue's",
+            "set it by NTP (for example: timedatectl set-ntp true)",
+        )
+    return fine(CLOCK, f"within {max(abs(skew_ms), TIME_GRAIN_MS) / 1000:.1f} s of the venue's")
+
+
+def _exchange(rest: PrivateRest) -> Check:
+    status = rest.status()
+    if not (status.exchange_active and status.trading_active):
+        return unreachable(
+            EXCHANGE, "the exchange does not trade now", "wait; Thursdays 03:00 to 05:00 ET it never does"
+        )
+    closed = [s.exchange_index for s in status.exchange_index_statuses or () if not status.trades(s.exchange_index)]
+    return fine(EXCHANGE, f"trades, but for shards {closed}" if closed else "trades")
+
+
+def _api_key(rest: PrivateRest) -> Check:
+    """Any signed question shows whether key id and file belong together."""
+    rest.balance()
+    return fine(API_KEY, "accepted")
+
+
+def _account(rest: PrivateRest, subaccount: int) -> Check:
+    """With collateral return on, cash moves and legs may not be sold in ways that the ledger does not reckon with."""
+    configs = rest.netting().netting_configs or ()
+    if any(config.enabled and config.subaccount_number == subaccount for config in configs):
+        return wrong(
+            ACCOUNT,
+            "collateral return (netting across an event's markets) is on for this account",
+            "switch it off in the account's settings, then sell or hold what was bought under it by hand",
+        )
+    return fine(ACCOUNT, f"subaccount {subaccount}, collateral return is off")
+
+
+def _funds(rest: PrivateRest) -> Check:
+    balance = rest.balance()
+    try:
+        cash = parse_micros(balance.balance_dollars)
+        shards = {row.exchange_index: parse_micros(row.balance) for row in balance.balance_breakdown or ()}
+    except MoneyError:
+        return unreachable(FUNDS, "the venue's answer could not be read")
+    where = ", ".join(f"{text(amount)} on shard {shard}" for shard, amount in sorted(shards.items()))
+    if cash < LOWEST_FUNDS:
+        return wrong(FUNDS, f"{text(cash)} dollars in the account", "deposit, and move cash to the shards you trade on")
+    return fine(FUNDS, f"{text(cash)} dollars ({where})" if where else f"{text(cash)} dollars")
+
+
+def _asked(name: str, ask: Callable[[], Check]) -> Check:
+    try:
+        return ask()
+    except VenueReadRefusedError as error:
+        what, _, remedy = str(error).partition(": ")
+        return wrong(name, what, remedy or f"look at the venue's answer and its status page ({WS_URL.split('/')[2]})")
+    except VenueReadError as error:
+        return unreachable(name, f"the venue could not be asked ({error})")
