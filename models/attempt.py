@@ -25,6 +25,8 @@ class Payout:
     yes_pays: int
     """Micro-dollars per YES share; NO pays the rest of one dollar."""
     winner: Outcome | None
+    booked: bool = False
+    """What it pays for this attempt's shares is in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

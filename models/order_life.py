@@ -105,15 +105,21 @@ class OrderLife:
     @property
     def by_fills(self) -> MicroShares:
         """Shares for which an execution that stands is known in detail."""
+        if not self.fills:
+            return MicroShares(0)
         return MicroShares(sum(f.size for f in self.fills if f.state is not FillState.REVERSED))
 
     @property
     def reversed_size(self) -> MicroShares:
+        if not self.fills:
+            return MicroShares(0)
         return MicroShares(sum(f.size for f in self.fills if f.state is FillState.REVERSED))
 
     @property
     def filled(self) -> MicroShares:
         """Shares filled as far as known: the executions, or the venue's own count less what was reversed."""
+        if not self.fills:
+            return self.counted
         return MicroShares(max(self.by_fills, self.counted - self.reversed_size))
 
     @property

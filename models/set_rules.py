@@ -234,11 +234,11 @@ def pay_out(record: Record, event: MarketResolved, turn: Turn) -> Record:
     past = []
     for attempt in record.past:
         paid = _paid(attempt, event, turn)
-        past.append(paid)
         if paid is not attempt and set_rows.open_position(turn.terms, attempt):
-            turn.pay(paid, paid.payouts[-1:])
+            paid = turn.pay(paid)
             if paid.paid_out:
                 turn.release(paid, record.until if isinstance(record, Cooldown) else turn.now)
+        past.append(paid)
     if isinstance(record, Idle | Cooldown):
         return replace(record, past=tuple(past))
     return replace(record, past=tuple(past), attempt=_paid(record.attempt, event, turn))

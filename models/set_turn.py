@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from models import set_rows
-from models.attempt import Attempt, Payout
+from models.attempt import Attempt
 from models.clock import MS, SECOND, BootNs, WallNs
 from models.execution import ExecutionTerms
 from models.messages import (
@@ -105,7 +105,7 @@ class Turn:
         if self.terms.nets and attempt.sets > 0:
             cash = MicroUsd(divide_down(self.terms.complete_set.payout * attempt.sets, MICRO))
             self.write(set_rows.settled(self.terms, attempt, "netting", attempt.sets, cash, self.wall))
-        self.pay(attempt, attempt.payouts)
+        attempt = self.pay(attempt)
         self.release(attempt, until)
         return Cooldown(past=self.kept((*record.past, attempt)), timers=timers, until=until)
 
@@ -124,11 +124,15 @@ class Turn:
             )
         )
 
-    def pay(self, attempt: Attempt, payouts: tuple[Payout, ...]) -> None:
-        """Write what resolved markets have paid for what the attempt holds."""
-        rows = set_rows.resolutions(self.terms, attempt, payouts, self.wall)
+    def pay(self, attempt: Attempt) -> Attempt:
+        """Write what resolved markets have paid for what the attempt holds there, once."""
+        fresh = tuple(payout for payout in attempt.payouts if not payout.booked)
+        if not fresh:
+            return attempt
+        rows = set_rows.resolutions(self.terms, attempt, fresh, self.wall)
         if rows:
             self.write(*rows)
+        return replace(attempt, payouts=tuple(replace(payout, booked=True) for payout in attempt.payouts))
 
     def kept(self, past: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
         """The latest attempts, and every older one that still holds something (risk bounds how many those are)."""
@@ -151,7 +155,9 @@ class Turn:
         return Ladders(tag=tag)
 
     def tend(self, record: Record) -> Record:
-        """Keep a probe coming for as long as something is not known."""
+        """Book what has been paid out, and keep a probe coming for as long as something is not known."""
+        if not isinstance(record, Idle | Cooldown) and record.attempt.quiet:
+            record = replace(record, attempt=self.pay(record.attempt))
         if isinstance(record, Idle | Cooldown) or record.timers.runs(TimerName.PROBE) or not unsettled(record.attempt):
             return record
         delay = min(PROBE_DELAYS_NS[min(record.rung, len(PROBE_DELAYS_NS) - 1)], self._until_believed(record.attempt))

@@ -141,7 +141,8 @@ def _payout(row: tuple[Any, ...]) -> Payout:
         yes_pays = divide_down((cash - no_size) * MICRO, yes_size - no_size)
     else:
         yes_pays = divide_down((no_size - cash) * MICRO, no_size - yes_size) if no_size > yes_size else MICRO // 2
-    return Payout(market_id=MarketId(market_id), yes_pays=yes_pays, winner=None if winner is None else Outcome(winner))
+    known = None if winner is None else Outcome(winner)
+    return Payout(market_id=MarketId(market_id), yes_pays=yes_pays, winner=known, booked=True)
 
 
 def _order(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredOrder:
