@@ -211,6 +211,7 @@ class StatusPublisher:
             down_ns=down,
             gaps=self._tap.gaps,
             resyncs=self._tap.resyncs,
+            frames=sum(c.frames for c in counters),
         )
 
     def _market_row(self, market: Market, now: BootNs, halts: Mapping[str, HaltRecord]) -> MarketRow:

@@ -91,6 +91,8 @@ class FeedStatus:
     """All outages of this run together."""
     gaps: int = 0
     resyncs: int = 0
+    frames: int = 0
+    """Read in this run, over all connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ def halt_reply(market_id: MarketId | None, halted: Halted, status: StatusSnapsho
         "reason": halted.reason,
         "by": halted.by,
         "since": None if halted.at is None else iso(halted.at),
+        "since_ns": halted.at,
         "already": halted.already,
         "persisted": halted.persisted,
         "in_flight": running,
