@@ -232,7 +232,7 @@ def test_what_pykka_whispers_is_told(tmp_path: Path, send: Callable[[Any], None]
             send(ref)
             assert came.wait(5)
         finally:
-            pykka.ActorRegistry.stop_all(timeout=5)
+            ref.stop(timeout=5)
 
     assert heard in told[0]
     assert CANARY not in told[0]
