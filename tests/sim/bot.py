@@ -32,6 +32,7 @@ from adapters.simulated.adapter import SimulatedVenue
 from adapters.simulated.catalog import VENUE
 from adapters.simulated.trading import SimulatedOrders
 from adapters.venue import Endpoint
+from models.book import BookSnapshot, BookUpdate
 from models.clock import SECOND
 from models.config_machine import VenueOptions
 from models.market import MarketId
@@ -149,10 +150,21 @@ class VirtualFeeds(Feeds):
             limits=feed_limits(self._plan.config.runtime),
             headers=lambda: endpoint().headers,
             session=rest["session_factory"],
-            deliver=rest["deliver"],
+            deliver=self._seen_by_judge(rest["deliver"]) if label != USER_FEED else rest["deliver"],
             on_state=rest["on_state"],
         )
         self.made[label] = self._threads[label] = feed  # type: ignore[assignment]
+
+    def _seen_by_judge(self, deliver: Callable[[Any], None]) -> Callable[[Any], None]:
+        judge = self._bot.world.judge
+
+        def told(events: Any) -> None:
+            for event in events:
+                if type(event) is BookUpdate or type(event) is BookSnapshot:
+                    judge.delivered(event.market_id, event.generation, event.seq)
+            deliver(events)
+
+        return told
 
 
 USER_FEED = user_feed(VENUE)
@@ -324,6 +336,7 @@ class Bot:
             markets=dict.fromkeys(map(str, self.plan.markets), VENUE),
             deadline_ns=execution.order_timeout_ns,
             budgets={VENUE: RateBudget(self.clock, world.requests_per_second)},
+            catalogs={VENUE: self.data},
             stage=self.stage,
             handover_ns=world.handover,
         )

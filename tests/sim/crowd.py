@@ -74,7 +74,7 @@ class SmallCrowd:
         self._due: list[tuple[int, int, Any]] = []
         self._quotes: dict[MarketId, _Quote] = {}
         self.quiet = False
-        """No more gaps and jumps: books stay as they are but for small changes."""
+        """No more gaps and jumps."""
         engine.open_account(Account(CROWD, "", "", house=True), CASH, start)
         groups: dict[str, int] = {}
         for listing in engine.listings.values():
@@ -110,6 +110,14 @@ class SmallCrowd:
 
     def reopen(self, market_id: MarketId, now: int) -> None:
         self._requote(self._quotes[market_id], now)
+
+    def calm(self, now: int) -> None:
+        """Bids everywhere, and from now on nothing but small changes."""
+        self.quiet = True
+        for quote in self._quotes.values():
+            quote.bids = True
+            if self._tradable(quote, now):
+                self._requote(quote, now)
 
     # -- events
 

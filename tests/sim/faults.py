@@ -20,6 +20,7 @@ CHANCES: Final[dict[str, tuple[str, float, float]]] = {
     "connect_refused": ("T02", 0.02, 0.3),
     "request_lost": ("T11 O02", 0.02, 0.3),
     "request_late": ("O01", 0.05, 0.4),
+    "request_very_late": ("O01 O05", 0.01, 0.1),
     "request_twice": ("T13 V10 O03", 0.05, 0.3),
     "reply_lost": ("T13", 0.02, 0.3),
     "reply_never": ("T13 O01 O11 O14", 0.02, 0.25),
@@ -107,6 +108,7 @@ NOT_ON_PAPER: Final = frozenset(
     {
         *(name for name, (_, _, _, _) in LEVERS.items() if name not in ("drop", "gap", "duplicate", "reorder")),
         "request_late",
+        "request_very_late",
         "request_twice",
         "user_link_drop",
         "user_half_open",

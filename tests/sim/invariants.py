@@ -6,7 +6,7 @@ Nothing is asked of the bot that could be asked of somebody else. `leaving` sees
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 SLACK_NS = SECOND // 4
 MINUTE_NS = 60 * SECOND
+
+
+Asks = tuple[int | None, int, int | None, int]
+"""(YES ask, size, NO ask, size)"""
 
 
 class Violation(AssertionError):  # noqa: N818  the name is what it is
@@ -70,8 +74,14 @@ class Judge:
         """Shares per leg of every attempt, as the venue has it."""
         self.naked_since: dict[str, int] = {}
         self.reversed_at: dict[str, int] = {}
-        self.tops: dict[MarketId, dict[int, tuple[int | None, int, int | None, int]]] = {}
-        """(YES ask, size, NO ask, size) by sequence number, as the venue sent it."""
+        self.tops: dict[MarketId, dict[int, Asks]] = {}
+        """By sequence number, as the venue sent it."""
+        self.undead: set[str] = set()
+        """Orders that reach the venue after every promise has run out. They excuse what is done in the meantime."""
+        self.shown: dict[MarketId, deque[tuple[int, int, int]]] = defaultdict(lambda: deque(maxlen=64))
+        """(when, generation, number) of the newest that each market's frames brought into the process."""
+        self.blind_until = 0
+        """Until then an actor may not have been able to look at what had come in."""
         self.halted = False
         self.opened_at: list[int] = []
         self.dead: str | None = None
@@ -173,6 +183,8 @@ class Judge:
 
     def may_fill(self, order: Order) -> bool:
         """At the venue and alive, or still on its way there."""
+        if order.client_order_id in self.undead:
+            return False
         found = self._world.venue.order(order.client_order_id)
         if found is None:
             return self._world.travelling[order.client_order_id] > 0
@@ -256,7 +268,8 @@ class Judge:
         if len(rows) != len(terms.legs):
             raise self.found("I16", f"{order.attempt_id} has {len(rows)} recorded legs of a decision")
         asks = []
-        for at_ns, leg, market_id, seq, not_ready, evidence, yes, yes_size, no, no_size in rows:
+        for at_ns, leg, market_id, seq, generation, not_ready, evidence, yes, yes_size, no, no_size in rows:
+            self._up_to_date(order, MarketId(market_id), at_ns, generation, seq, (yes, yes_size, no, no_size))
             if not_ready is not None or at_ns - evidence > self._max_age_ns:
                 raise self.found("I11", f"{order.attempt_id} leg {leg}: {not_ready or 'stale'} when it was decided")
             shown = self.tops[MarketId(market_id)].get(seq)
@@ -276,6 +289,25 @@ class Judge:
         fees = sum(taker_fee(leg.market.fees, PriceMicros(p), size) for leg, p in zip(terms.legs, prices, strict=True))
         if left * size < fees * MICRO:
             raise self.found("I10", f"{order.client_order_id}: {prices} does not leave min_edge after fees")
+
+    def delivered(self, market_id: MarketId, generation: int, seq: int | None) -> None:
+        """The feed has handed a frame of this number to the book."""
+        newest = self.shown[market_id]
+        if seq is not None and (not newest or (generation, seq) > newest[-1][1:]):
+            newest.append((self._world.now, generation, seq))
+
+    def _up_to_date(
+        self, order: Order, market_id: MarketId, at_ns: int, generation: int, seq: int | None, asks: Asks
+    ) -> None:
+        """I11: everything that had come in by then is in the book that was decided on."""
+        known = [entry for entry in self.shown[market_id] if entry[0] < at_ns]
+        if at_ns <= self.blind_until or seq is None or not known:
+            return
+        if known[-1][1] > generation:
+            raise self.found("I11", f"{order.attempt_id}: {market_id} of connection {generation}, not {known[-1][1]}")
+        newest = known[-1][2] if known[-1][1] == generation else 0
+        if newest > seq and self.tops[market_id].get(newest, asks) != asks:
+            raise self.found("I11", f"{order.attempt_id}: {market_id} at {seq}, {newest} had come in and is different")
 
     # -- what mends
 
@@ -336,7 +368,7 @@ class Judge:
         world = self._world
         terms = next(iter(self.terms.values()))
         lost = world.disturbed - disturbed
-        due = max(since, world.bot.began) + terms.max_inflight_ns + SLACK_NS + lost
+        due = max(since, world.awake_since) + terms.max_inflight_ns + SLACK_NS + lost
         world.at(max(due, world.now + SLACK_NS), lambda: self._too_long(attempt_id, since, disturbed, lost))
 
     def _too_long(self, attempt_id: str, since: int, disturbed: int, lost: int) -> None:
@@ -345,7 +377,7 @@ class Judge:
         terms = next(iter(self.terms.values()))
         if self.naked_since.get(attempt_id) != since:
             return
-        late = max(since, world.bot.began) + terms.max_inflight_ns > world.now
+        late = max(since, world.awake_since) + terms.max_inflight_ns > world.now
         if world.disturbed - disturbed > lost or world.frozen or world.bot.over or late:
             self._ask_later(attempt_id, since, disturbed)
             return
@@ -383,6 +415,7 @@ class Judge:
 
     def restarted(self, bot: Bot) -> None:
         """I7: a halt is still a halt; what has failed is alive again."""
+        self.shown.clear()
         if self.halted and bot.gate.tripped is None:
             raise self.found("I7", "the halt did not survive the restart")
         self.dead = None
@@ -413,9 +446,9 @@ _INTENT = (
     "FROM order_intents WHERE client_order_id = ?"
 )
 _DECIDED = (
-    "SELECT json_extract(o.surroundings, '$.now'), l.leg, l.market_id, l.book_seq, l.not_ready, l.evidence_boot_ns, "
-    "l.yes_ask, l.yes_ask_size, l.no_ask, l.no_ask_size FROM opportunities o JOIN opportunity_legs l "
-    "ON l.opportunity = o.seq WHERE o.attempt_id = ? ORDER BY l.leg"
+    "SELECT json_extract(o.surroundings, '$.now'), l.leg, l.market_id, l.book_seq, l.generation, l.not_ready, "
+    "l.evidence_boot_ns, l.yes_ask, l.yes_ask_size, l.no_ask, l.no_ask_size "
+    "FROM opportunities o JOIN opportunity_legs l ON l.opportunity = o.seq WHERE o.attempt_id = ? ORDER BY l.leg"
 )
 _ORDER = msgspec.json.Decoder(wire.OrderBody)
 _BATCH = msgspec.json.Decoder(wire.BatchBody)
@@ -431,7 +464,7 @@ def orders_in(request: web.Request) -> list[str]:
     return [body.client_order_id for body in _bodies(request)] if request.method == "POST" else []
 
 
-def _asks(listing: Any) -> tuple[int | None, int, int | None, int]:
+def _asks(listing: Any) -> Asks:
     yes, no = listing.best(YES_ASK), listing.best(NO_ASK)
     return yes, _size(listing, YES_ASK, yes), no, _size(listing, NO_ASK, no)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.clock import SECOND
-from models.market import MarketStatus
+from models.market import MarketStatus, SetId
 from models.set_state import Cooldown, Exposed, Idle
 from tests.sim.invariants import Violation
 
@@ -28,7 +28,7 @@ seconds; a comparison that differs is looked at for the horizon again."""
 def come_to_rest(world: World) -> None:
     """Faults stop and nothing opens any more, until everything is known. Raises `Violation` (I18)."""
     world.faults.stop()
-    world.venue.crowd.quiet = True
+    world.venue.crowd.calm(world.venue.time(world.now))
     world.resting = True
     world.bot.gate.hold("the end", "end")
     world.run_for(FIRST_NS)
@@ -60,9 +60,16 @@ def open_questions(bot: Bot) -> list[str]:
             continue
         attempt = record.attempt
         known = attempt.quiet and attempt.detailed and not attempt.provisional
-        if not known or not isinstance(record, Exposed) or bot.world.patient:
+        if not known or not isinstance(record, Exposed) or _could_mend(bot.world, attempt.set_id):
             found.append(f"{attempt.attempt_id} {record.state.value}")
     return found
+
+
+def _could_mend(world: World, set_id: SetId) -> bool:
+    """Nothing costs too much and every market trades: then no residue may be left."""
+    listings = world.venue.engine.listings
+    markets = world.judge.terms[set_id].market_ids
+    return world.patient and all(listings[market_id].status is MarketStatus.OPEN for market_id in markets)
 
 
 def not_ready(world: World) -> list[str]:

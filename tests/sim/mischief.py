@@ -157,6 +157,7 @@ class Mischief:
         actor = self._rng.choice(bot.network.actors())
         span = self._span(0.01, 2.5)
         self._world.disturbed += span
+        self._world.judge.blind_until = max(self._world.judge.blind_until, self._world.now + span + SECOND)
         bot.dispatcher.stall(actor, span)
         return True
 

@@ -176,13 +176,25 @@ def _config(rng: random.Random, markets: Sequence[Market], *, live: bool, patien
 
 
 def _sets(rng: random.Random, markets: Sequence[Market]) -> tuple[SetEntry, ...]:
-    """YES + NO of every market, or a basket over an event, or two sets that share a market."""
-    if markets[0].event_id is None:
-        return ()
-    kind, outcome = rng.choice([(SetKind.YES_BASKET, Outcome.YES), (SetKind.NO_BASKET, Outcome.NO)])
-    legs = tuple(Leg(market=str(market.market_id), outcome=outcome) for market in markets)
+    """YES + NO of every market, or a basket over an event; in some settings sets that share a market."""
     attested = Attested(exhaustive=True, exclusive=True, statement="made for the simulation")
+    if markets[0].event_id is None:
+        if len(markets) == 1 or rng.random() < 0.4:
+            return ()
+        pairs = [
+            SetEntry(id=str(m.market_id), kind=SetKind.BINARY, legs=tuple(_leg(m, o) for o in Outcome)) for m in markets
+        ]
+        across = SetEntry(
+            id="across", kind=SetKind.YES_BASKET, legs=tuple(_leg(m, Outcome.YES) for m in markets), attested=attested
+        )
+        return (*pairs, across)
+    kind, outcome = rng.choice([(SetKind.YES_BASKET, Outcome.YES), (SetKind.NO_BASKET, Outcome.NO)])
+    legs = tuple(_leg(market, outcome) for market in markets)
     baskets = [SetEntry(id="cup", kind=kind, legs=legs, attested=attested)]
     if kind is SetKind.NO_BASKET and rng.random() < 0.5:
         baskets.append(SetEntry(id="cup-two", kind=kind, legs=legs[:2], attested=attested))
     return tuple(baskets)
+
+
+def _leg(market: Market, outcome: Outcome) -> Leg:
+    return Leg(market=str(market.market_id), outcome=outcome)

@@ -15,7 +15,7 @@ from actors.simulation import EPOCH_NS
 from adapters.simulated import web, wire
 from adapters.simulated.adapter import REST_URL
 from adapters.simulated.engine import Rules
-from adapters.simulated.exchange import HEARTBEAT_NS, InProcessExchange, Setup, Trader
+from adapters.simulated.exchange import InProcessExchange, Setup, Trader
 from adapters.simulated.faults import Lever, LeverName, Levers
 from adapters.simulated.orders import Trade
 from adapters.simulated.streams import Close, Freeze, Send
@@ -58,6 +58,7 @@ class Venue:
         rules: Rules,
         pace: Pace,
         skew_ns: int,
+        beat_ns: int,
         on_fault: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
@@ -77,8 +78,8 @@ class Venue:
         self.engine = exchange.engine
         self.engine.rules = rules
         exchange.markets = list(setting.markets)
-        exchange._beat = HEARTBEAT_NS  # few markets beat faster, for people to watch
-        exchange._next_beat = start + HEARTBEAT_NS
+        exchange._beat = beat_ns
+        exchange._next_beat = start + beat_ns
         streams = exchange.streams
         for market in setting.markets:
             self.engine.list_market(market)

@@ -88,6 +88,10 @@ class Http:
         delay = world.latency()
         if orders and hit("request_late", request.method):
             delay += int(world.rng.uniform(0.5, 4.0) * SECOND)
+        elif orders_in(request) and hit("request_very_late", request.method):
+            # Later than any venue promises: nobody can know, but what comes of it must be booked, mended and shouted.
+            delay += int(world.rng.uniform(14.0, 22.0) * SECOND)
+            world.judge.undead.update(orders_in(request))
         world.travel(request, 1)
         if orders_in(request) and hit("request_twice", request.method):
             first = world.rng.random() < 0.5

@@ -78,6 +78,8 @@ class World:
         self.bomb: int | None = None
         """Goes off at the so-many-th port call from now."""
         self.ports = 0
+        self.awake_since = 0
+        """When the process that runs now began, or was last thawed."""
         self.frozen = False
         self.held: list[tuple[Bot, Callable[[], None]]] = []
         self.tick_ns = self.rng.choice([TICK_NS, SECOND, SECOND, SECOND])
@@ -108,6 +110,7 @@ class World:
             rules=rules,
             pace=Pace(),
             skew_ns=self.shift_ns + self.rng.choice([0, 0, -400 * MS, 250 * MS, 5 * SECOND]),
+            beat_ns=self.rng.choice([SECOND, SECOND, 3 * SECOND]),
             on_fault=self.faults.note,
             on_change=self.judge.venue_changed,
         )
@@ -167,6 +170,7 @@ class World:
 
     def _restart(self) -> None:
         self.bot = Bot(self, self.restarts, self.disk)
+        self.awake_since = self.clock.now
         self.lives.append(self.bot.ledger.writer.head.seq)
         self.judge.restarted(self.bot)
         if self.resting:
@@ -254,6 +258,7 @@ class World:
         if not self.frozen:
             return
         self.frozen = False
+        self.awake_since = self.clock.now
         held, self.held = self.held, []
         for bot, call in held:
             bot.hear(call)
