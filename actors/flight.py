@@ -53,7 +53,7 @@ class Flight:
         """Markets with orders of ours that have not ended, or with a merge on its way."""
         busy: set[MarketId] = set()
         for set_id, _, attempt in self._under_way():
-            if not attempt.quiet or (attempt.merge_asked and not attempt.merge_answered):
+            if not attempt.quiet or attempt.merging:
                 busy.update(self._markets[set_id])
         return frozenset(busy)
 

@@ -150,6 +150,11 @@ class Attempt:
         return tuple(found)
 
     @property
+    def merging(self) -> bool:
+        """A merge has been asked for and nobody has said what became of it."""
+        return self.merge_asked and not self.merge_answered
+
+    @property
     def provisional(self) -> bool:
         return any(life.provisional for life in self.orders)
 

@@ -88,6 +88,8 @@ class OrderLife:
     """Largest cumulative fill that the venue has named."""
     finished: bool = False
     """The venue says that nothing more can fill."""
+    mistrusted_at: BootNs | None = None
+    """When a sister order turned up that had been denied just like this one: absence has to be shown anew."""
     final_count: MicroShares | None = None
     """The cumulative fill that came with that word; None where it came without a number."""
     not_shown: tuple[tuple[str, BootNs], ...] = ()
@@ -132,11 +134,19 @@ class OrderLife:
         return sum(at >= visible_from for _, at in self.not_shown) >= SOURCES_FOR_ABSENCE
 
     @property
+    def gone(self) -> bool:
+        """Its end rests on nothing but that nobody shows it."""
+        return self.denied and not self._seen_alive and self.refusal is None
+
+    @property
     def visible_from(self) -> BootNs | None:
         """From when on not being shown says something; None while it is not known to be committed."""
         if self.committed_at is None:
             return None
-        return BootNs(self.committed_at + self.patience_ns + self.horizon_ns)
+        from_ns = self.committed_at + self.patience_ns + self.horizon_ns
+        if self.mistrusted_at is not None:
+            from_ns = max(from_ns, self.mistrusted_at + self.horizon_ns)
+        return BootNs(from_ns)
 
     @property
     def phase(self) -> Phase:
@@ -239,6 +249,11 @@ def committed(life: OrderLife, at: BootNs) -> OrderLife:
 def doubted(life: OrderLife) -> OrderLife:
     """Our patience ended without an answer. Not a rejection."""
     return life if life.doubted else replace(life, doubted=True)
+
+
+def mistrusted(life: OrderLife, at: BootNs) -> OrderLife:
+    """A venue that has hidden a sister order for longer than it promises may hide this one as well."""
+    return replace(life, doubted=True, mistrusted_at=max(at, life.mistrusted_at or at))
 
 
 def stamped(life: OrderLife, *, sent_at: WallNs | None, acked_at: WallNs | None) -> OrderLife:

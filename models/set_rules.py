@@ -210,9 +210,9 @@ def _merged(attempt: Attempt, event: MergeAnswered, turn: Turn) -> Attempt:
         if not attempt.merge_answered:
             turn.incident("merge_unknown", event.why)
         return replace(attempt, merge_answered=True)
-    left = MicroShares(attempt.sets - attempt.merged)
+    left = MicroShares(0 if any(payout.booked for payout in attempt.payouts) else attempt.sets - attempt.merged)
     size = left if event.size is None else event.size
-    if not 0 < size <= left:  # told twice
+    if not 0 < size <= left:  # told twice, or paid out: a resolved set is worth what it merges into
         return replace(attempt, merge_answered=True)
     turn.write(set_rows.settled(turn.terms, attempt, "merge", size, event.cash, turn.wall))
     merged, cash = MicroShares(attempt.merged + size), MicroUsd(attempt.merged_cash + event.cash)

@@ -247,7 +247,7 @@ def close_success(record: Success, _event: Proceed, turn: Turn) -> Record | None
         market_id = turn.terms.market_ids[0]
         turn.do(MergeSets(attempt_id=attempt.attempt_id, set_id=attempt.set_id, market_id=market_id, size=attempt.sets))
         return replace(record, attempt=replace(attempt, merge_asked=True))
-    if attempt.merge_asked and not attempt.merge_answered:
+    if attempt.merging:
         return None
     return turn.finish(record, attempt)
 
@@ -266,7 +266,7 @@ def close_failed(record: Failed, _event: Proceed, turn: Turn) -> Record | None:
         return _protect(record, attempt, turn)
     if attempt.sets > 0:
         return turn.enter(Success, record, attempt)
-    if not attempt.detailed or attempt.provisional:
+    if not attempt.detailed or attempt.provisional or not attempt.quiet:
         return None
     if not _may_retry(attempt, turn):
         return turn.finish(record, attempt)
@@ -318,20 +318,23 @@ def _retry(record: Failed, ladders: Ladders, turn: Turn) -> Record:
     return SignalDetected(attempt=attempt, past=record.past, timers=timers)
 
 
-@leads_to({State.PARTIAL_FILL_PROTECT: "a fill or a reversal came after the end"})
+@leads_to(
+    {
+        State.PARTIAL_FILL_PROTECT: "a fill or a reversal came after the end",
+        State.WAITING_FILLS: "an order came alive after the end",
+        State.IN_DOUBT: "an order that was believed gone is unknown again",
+    }
+)
 def reopen(record: Idle | Cooldown, _event: Proceed, turn: Turn) -> Record | None:
-    """An ended attempt turned out to be naked: it comes back and is protected like any other."""
-    naked = next((attempt for attempt in record.past if attempt.naked), None)
-    if naked is None:
+    """An ended attempt turned out to be naked, or one of its orders not to have ended: it comes back, what rests is
+    cancelled, and what is naked is protected like any other.
+    """
+    late = next((attempt for attempt in record.past if attempt.naked or not attempt.quiet), None)
+    if late is None:
         return None
-    past = tuple(attempt for attempt in record.past if attempt is not naked)
-    timers = record.timers.without(TimerName.COOLDOWN)
-    again = UnderWay(attempt=naked, past=past, timers=timers)
-    protecting = _protect(again, naked, turn)
-    return replace(
-        protecting,
-        timers=turn.start(naked, protecting.timers, TimerName.INFLIGHT, turn.terms.max_inflight_ns),
-    )
+    past = tuple(attempt for attempt in record.past if attempt is not late)
+    again = replace(late, began=turn.now)
+    return _take_up(again, past, record.timers.without(TimerName.COOLDOWN), "news after the end", turn)
 
 
 def recover(attempts: tuple[Attempt, ...], unfinished: Collection[AttemptId], turn: Turn) -> Record:
@@ -342,14 +345,18 @@ def recover(attempts: tuple[Attempt, ...], unfinished: Collection[AttemptId], tu
     open_ones = [a for a in doubtful if a.attempt_id in unfinished or not a.quiet or a.naked or a.provisional]
     if not open_ones:
         return Idle(past=turn.kept(tuple(doubtful)))
-    newest = replace(open_ones[-1], followed=True, cancelling=True, tries=turn.terms.max_attempts_per_round)
     past = turn.kept(tuple(a for a in doubtful if a is not open_ones[-1]))
-    why = "found unfinished after a restart"
+    return _take_up(open_ones[-1], past, Timers(), "found unfinished after a restart", turn)
+
+
+def _take_up(attempt: Attempt, past: tuple[Attempt, ...], timers: Timers, why: str, turn: Turn) -> Record:
+    """Work on an attempt again that was over, or that the last process has left."""
+    again = replace(attempt, followed=True, cancelling=True, expired=False, tries=turn.terms.max_attempts_per_round)
     turn.incident("recovered", why)
-    timers = turn.start(newest, Timers(), TimerName.INFLIGHT, turn.terms.max_inflight_ns)
-    record = UnderWay(attempt=newest, past=past, timers=timers)
-    if newest.in_phase(Phase.UNKNOWN):
-        return turn.enter(InDoubt, record, newest, detail=why)
-    if not newest.quiet:
-        return turn.enter(WaitingFills, record, newest, detail=why)
-    return _protect(record, newest, turn) if newest.naked else _ended(record, turn)
+    timers = turn.start(again, timers, TimerName.INFLIGHT, turn.terms.max_inflight_ns)
+    record = UnderWay(attempt=again, past=past, timers=timers)
+    if again.in_phase(Phase.UNKNOWN):
+        return turn.enter(InDoubt, record, again, detail=why)
+    if not again.quiet:
+        return turn.enter(WaitingFills, record, again, detail=why)
+    return _protect(record, again, turn) if again.naked else _ended(record, turn)

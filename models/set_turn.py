@@ -28,7 +28,7 @@ from models.messages import (
     SubmitAnswered,
 )
 from models.money import MICRO, MicroShares, MicroUsd, divide_down, text
-from models.order_life import OrderFact, OrderLife, Phase, doubted, fold, stamped
+from models.order_life import OrderFact, OrderLife, Phase, doubted, fold, mistrusted, stamped
 from models.orders import ClientOrderId, Fill, OrderSeen, OutcomeUnknown, Purpose, Refused
 from models.rows import FillReported, Row
 from models.set_events import Action, AskLadders, Halt, OrderFactSeen, StartTimer
@@ -155,8 +155,10 @@ class Turn:
         return Ladders(tag=tag)
 
     def tend(self, record: Record) -> Record:
-        """Book what has been paid out, and keep a probe coming for as long as something is not known."""
-        if not isinstance(record, Idle | Cooldown) and record.attempt.quiet:
+        """Book what has been paid out, and keep a probe coming for as long as something is not known. A merge that is
+        on its way has its answer first: what it turned into cash is not paid out once more.
+        """
+        if not isinstance(record, Idle | Cooldown) and record.attempt.quiet and not record.attempt.merging:
             record = replace(record, attempt=self.pay(record.attempt))
         if isinstance(record, Idle | Cooldown) or record.timers.runs(TimerName.PROBE) or not unsettled(record.attempt):
             return record
@@ -221,7 +223,23 @@ class Turn:
             self.write(set_rows.alarm(changed, order, alarm, self.wall))
             self.incident(alarm.value, f"order {order}")
             self.halt(changed, f"{alarm.value} on order {order}")
+        if after.filled != before.filled:
+            changed = replace(changed, stranded=False)  # what was too little to work on may be more now
+        if before.gone and not after.gone:
+            changed = self._mistrust(changed)
+        if before.ended and not after.ended:
+            changed = replace(changed, cancelling=True)  # back from the dead: nobody wants it any more
         return changed
+
+    def _mistrust(self, attempt: Attempt) -> Attempt:
+        """Something turned up that the venue did not show in time. What was believed gone on the same word is unknown
+        again: mending before it is known could buy or sell the same shares twice.
+        """
+        orders = tuple(mistrusted(life, self.now) if life.gone else life for life in attempt.orders)
+        for before, after in zip(attempt.orders, orders, strict=True):
+            if after is not before:
+                self.write(set_rows.order_changed(after, self.wall))
+        return replace(attempt, orders=orders)
 
 
 def expose(record: UnderWay, attempt: Attempt, why: str, turn: Turn) -> Exposed:

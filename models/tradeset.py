@@ -83,8 +83,8 @@ TRANSITIONS: Final[dict[tuple[State, type[Event]], Rule]] = {
     # -- the beginning and the end
     (IDLE, ApprovedSet): set_rules.begin,
     (COOLDOWN, ApprovedSet): set_rules.begin_if_cooled,
-    # A late fill may have brought an ended attempt back after its markets were released.
-    **{(state, ApprovedSet): set_rules.turn_away for state in (DOUBT, PROTECT, EXPOSED, SUCCESS, FAILED)},
+    # Late news may have brought an ended attempt back after its markets were released.
+    **{(state, ApprovedSet): set_rules.turn_away for state in (WAITING, DOUBT, PROTECT, EXPOSED, SUCCESS, FAILED)},
     (COOLDOWN, CooldownEnded): set_rules.go_idle,
     # -- facts: a fill is legal in every state
     **{(state, fact): set_rules.learn for state in State for fact in FACTS},

@@ -110,6 +110,38 @@ def test_a_set_that_was_merged_before_is_not_paid_again():
     assert [s.kind for s in stage.rows(Settled)] == ["merge"]
 
 
+def a_set_that_is_being_merged() -> Stage:
+    stage = Stage(execution_terms(merges=True))
+    stage.approve()
+    stage.accept(0, 10)
+    stage.accept(1, 10)
+    return stage
+
+
+def test_a_market_that_resolves_while_a_merge_is_on_its_way_waits_for_the_merge():
+    stage = a_set_that_is_being_merged()
+
+    stage.resolve()
+    assert stage.rows(Settled) == []
+    stage.answer_merge("10")
+
+    assert [s.kind for s in stage.rows(Settled)] == ["merge"]
+    assert last_row(stage).realized_pnl == 0
+
+
+def test_a_merge_that_is_answered_after_the_payout_was_booked_is_not_booked_as_well():
+    """Found by the simulator: twenty dollars in the ledger for ten sets."""
+    stage = a_set_that_is_being_merged()
+    stage.resolve()
+    stage.answer_merge(None)
+    assert [s.kind for s in stage.rows(Settled)] == ["resolution"]
+
+    stage.answer_merge("10")
+
+    assert [s.kind for s in stage.rows(Settled)] == ["resolution"]
+    assert last_row(stage).realized_pnl == 0
+
+
 def test_a_residue_on_a_netting_venue_is_paid_apart_from_the_sets():
     stage = Stage(execution_terms(nets=True))
     stage.approve()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 SLACK_NS = SECOND // 4
+NEWS_NS = 20 * SECOND
+"""How long news that no answer carries may be on its way: by stream, by probe, at the latest by a comparison."""
 MINUTE_NS = 60 * SECOND
 
 
@@ -74,6 +76,8 @@ class Judge:
         """Shares per leg of every attempt, as the venue has it."""
         self.naked_since: dict[str, int] = {}
         self.reversed_at: dict[str, int] = {}
+        self.revived: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        """(when, leg, shares) of what undead orders have filled, by attempt."""
         self.tops: dict[MarketId, dict[int, Asks]] = {}
         """By sequence number, as the venue sent it."""
         self.undead: set[str] = set()
@@ -315,13 +319,14 @@ class Judge:
         """A protective order is no larger than what is missing or too much, as the venue has it (design section 3)."""
         world = self._world
         held = self.held.get(order.attempt_id, [0] * len(self.terms[order.set_id].legs))
-        if world.now - self.reversed_at.get(order.attempt_id, -MINUTE_NS) < 20 * SECOND:
+        if world.now - self.reversed_at.get(order.attempt_id, -MINUTE_NS) < NEWS_NS:
             return  # the news of a reversal may still be on its way
-        if order.action is Action.BUY:
-            allowed = max(held) - held[order.leg]
-        else:
-            allowed = held[order.leg] - min(held)
-        if order.size > allowed:
+        # The same for the fills of an order that arrives after every promise: nobody could wait for it any longer.
+        unheard = list(held)
+        for at, leg, size in self.revived[order.attempt_id]:
+            if world.now - at < NEWS_NS:
+                unheard[leg] -= size
+        if order.size > max(_missing(order, held), _missing(order, unheard)):
             raise self.found("I3", f"{order.purpose} of {order.size} where {held} is held: {order.client_order_id}")
 
     # -- what happens at the venue
@@ -351,7 +356,10 @@ class Judge:
             cost, filled = self._paid.get(order.client_order_id, (0, 0))
             self._paid[order.client_order_id] = (cost + sign * value, filled + (trade.size if sign > 0 else 0))
             held = self.held.setdefault(order.attempt_id, [0] * len(self.terms[order.set_id].legs))
-            held[order.leg] += sign * (trade.size if order.action is Action.BUY else -trade.size)
+            change = sign * (trade.size if order.action is Action.BUY else -trade.size)
+            held[order.leg] += change
+            if order.client_order_id in self.undead:
+                self.revived[order.attempt_id].append((self._world.now, order.leg, change))
             if sign < 0:
                 self.reversed_at[order.attempt_id] = self._world.now
             self._expose(order.attempt_id, held)
@@ -462,6 +470,11 @@ def _bodies(request: web.Request) -> tuple[wire.OrderBody, ...]:
 
 def orders_in(request: web.Request) -> list[str]:
     return [body.client_order_id for body in _bodies(request)] if request.method == "POST" else []
+
+
+def _missing(order: Order, held: list[int]) -> int:
+    """Most that this protective order may be about."""
+    return max(held) - held[order.leg] if order.action is Action.BUY else held[order.leg] - min(held)
 
 
 def _asks(listing: Any) -> Asks:
