@@ -131,11 +131,11 @@ class BotProcess:
     def terminal(self) -> Path:
         return self.home / "terminal.txt"
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> BotProcess:
+    def start(self, *arguments: str, mode: str = "live", env: Mapping[str, str] | None = None) -> BotProcess:
         """`run --live --no-console --config config.yaml` and whatever else; output goes to terminal.txt."""
         self.starts += 1
         self._terminal = self.terminal.open("a", encoding="utf-8")
-        command = [*RUN, "run", "--live", "--no-console", "--config", "config.yaml", *arguments]
+        command = [*RUN, "run", f"--{mode}", "--no-console", "--config", "config.yaml", *arguments]
         self.process = subprocess.Popen(
             command,
             cwd=self.home,
@@ -213,18 +213,23 @@ class BotProcess:
         return told
 
 
-def a_bot(home: Path, venue: VenueProcess, config: str | None = None) -> BotProcess:
-    """A home with config.yaml (the shipped one for faults, or `config`) that names `venue`, and its keys in .env."""
+def a_bot(
+    home: Path, venue: VenueProcess, config: str | None = None, secrets: Mapping[str, str] | None = None
+) -> BotProcess:
+    """A home with config.yaml (the shipped one for faults, or `config`) that names `venue`, and its keys in .env.
+
+    `secrets` by the whole names of their variables; without them those of the simulated exchange.
+    """
     home.mkdir(parents=True, exist_ok=True)
     text = FAULTS_CONFIG.read_text(encoding="utf-8") if config is None else config
     text = text.replace("127.0.0.1:8800", f"127.0.0.1:{venue.ready['port']}")
     (home / "config.yaml").write_text(text, encoding="utf-8")
-    secrets = home / ".env"
-    secrets.touch(mode=0o600)
-    key, secret = venue.account["api_key"], venue.account["api_secret"]
-    secrets.write_text(
-        f"DUTCHBOOK_SIMULATED_API_KEY={key}\nDUTCHBOOK_SIMULATED_API_SECRET={secret}\n", encoding="utf-8"
-    )
+    if secrets is None:
+        own = ("api_key", "api_secret")
+        secrets = {f"DUTCHBOOK_SIMULATED_{name.upper()}": venue.account[name] for name in own}
+    dotenv = home / ".env"
+    dotenv.touch(mode=0o600)
+    dotenv.write_text("".join(f"{name}={value}\n" for name, value in secrets.items()), encoding="utf-8")
     return BotProcess(home)
 
 

@@ -1,9 +1,11 @@
 """Live trading on the simulated exchange while everything goes wrong, then ledger against venue to the micro-dollar.
 
-    python -m tests.live_faults [--minutes 5] [--seed 1] [--plan faults] [--keep DIR]
+    python -m tests.live_faults [--dialect simulated] [--minutes 5] [--seed 1] [--plan NAME] [--keep DIR]
 
-Real processes: `run.py simulate --faults faults` and `run.py --live` with docs/config.faults.yaml. Prints what happened
-beside what was wanted and ends with 0 (PASS) or 1 (FAIL).
+Real processes: `run.py simulate --faults faults` and `run.py --live` with docs/config.faults.yaml; with another dialect
+the exchange speaks that venue's protocol, and the bot has to pass the gate for real venues first: a minute on paper
+against a calm exchange, the venue's name, and `resume`. Prints what happened beside what was wanted and ends with 0
+(PASS) or 1 (FAIL).
 """
 
 from __future__ import annotations
@@ -16,10 +18,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tests.children import HarnessError, a_bot, a_venue, tail
+from models.clock import SECOND
+from models.live_gate import LEAST_PAPER_NS
+from tests.children import BotProcess, HarnessError, VenueProcess, a_bot, a_venue, tail, wait_for
+from tests.live_grounds import GROUNDS, Ground
 from tests.oracle import disagreements, naked, strangers
+
+PAPER_S: Final = LEAST_PAPER_NS // SECOND + 3
+"""A little more than the gate wants: the run counts from its first row to its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,15 @@ def lines_of(report: Mapping[str, Any], truth: Mapping[str, Any], minutes: float
     ]
 
 
-def wrongs(bot_exit: int, ledger: Path, report: Mapping[str, Any], truth: Mapping[str, Any]) -> list[str]:
-    found = disagreements(ledger, report, truth) + strangers(ledger, truth)
+def wrongs(
+    bot_exit: int,
+    ledger: Path,
+    report: Mapping[str, Any],
+    truth: Mapping[str, Any],
+    known: frozenset[str] | None = None,
+) -> list[str]:
+    """`known`: how a venue calls the ledger's orders that has its own names for them."""
+    found = disagreements(ledger, report, truth) + strangers(ledger, truth, known)
     found += [f"attempt {attempt_id} ended naked" for attempt_id in naked(ledger)]
     open_now = report["attempts"]["in_flight"]
     if open_now:
@@ -73,58 +88,122 @@ def wrongs(bot_exit: int, ledger: Path, report: Mapping[str, Any], truth: Mappin
     return found
 
 
+def prepared(home: Path, ground: Ground, venue: VenueProcess) -> BotProcess:
+    """A bot that knows this venue."""
+    secrets = {f"DUTCHBOOK_{ground.name.upper()}_{name}": v for name, v in ground.secrets(venue.ready).items()}
+    return a_bot(home, venue, ground.config.read_text(encoding="utf-8"), secrets)
+
+
+def on_paper_first(home: Path, ground: Ground, seed: int) -> None:
+    """What the gate for real venues asks of the ledger; nothing goes wrong meanwhile."""
+    with a_venue(*ground.simulate, "--seed", str(seed)) as calm:
+        bot = prepared(home, ground, calm)
+        bot.start("--for", f"{PAPER_S}s", mode="paper")
+        try:
+            code = bot.wait(PAPER_S + 40)
+        finally:
+            bot.kill()
+    if code != 0:
+        raise HarnessError(f"the paper run ended with {code}:\n{tail(bot.terminal)}")
+
+
+def wait_until_trading(bot: BotProcess, ground: Ground) -> None:
+    """On a real venue nothing is armed before the operator says so, and that is refused before the first reconcile."""
+    if not ground.real:
+        bot.wait_until_trading()
+        return
+
+    def resumed() -> bool:
+        if not bot.alive:
+            raise HarnessError(f"the bot ended by itself:\n{tail(bot.terminal)}")
+        status = bot.status()
+        if status is None:
+            return False
+        if not status["trading"]["on"]:
+            bot.ask("resume", "--yes", "--", "checked by the harness")
+        return bool(status["trading"]["on"])
+
+    wait_for("trading after resume", resumed, 60, every_s=0.25)
+
+
+def trade(bot: BotProcess, ground: Ground, minutes: float) -> tuple[int, list[str]]:
+    """(exit code, halts that nobody asked for). Raises `HarnessError`."""
+    began = time.monotonic()
+    confirmed = ("--confirm-live", ground.name) if ground.real else ()
+    bot.start("--for", f"{minutes * 60:.0f}s", *confirmed)
+    wait_until_trading(bot, ground)
+    halts = []
+    ends = began + minutes * 60 + 60
+    while bot.alive and time.monotonic() < ends:
+        time.sleep(0.5)
+        status = bot.status()
+        trading = {"on": True} if status is None else status["trading"]
+        if not trading["on"] and trading.get("by") not in ("start", "stop"):
+            halts.append(f"{trading['by']}: {trading['reason']}")
+            break
+    return bot.end() if halts else bot.wait(60), halts
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dialect", choices=sorted(GROUNDS), default="simulated")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plan", default="faults")
+    parser.add_argument("--plan", default=None, help="the dialect's own fault plan, if none is named")
     parser.add_argument("--keep", type=Path, default=None, metavar="DIR", help="home of the bot, kept")
     options = parser.parse_args()
+    ground = GROUNDS[options.dialect]
     home = options.keep or Path(tempfile.mkdtemp(prefix="dutchbook-faults-"))
-    with a_venue("--faults", options.plan, "--seed", str(options.seed)) as venue:
-        bot = a_bot(home, venue)
-        began = time.monotonic()
-        bot.start("--for", f"{options.minutes * 60:.0f}s")
-        try:
-            bot.wait_until_trading()
-            halts = []
-            ends = began + options.minutes * 60 + 60
-            while bot.alive and time.monotonic() < ends:
-                time.sleep(0.5)
-                status = bot.status()
-                trading = {"on": True} if status is None else status["trading"]
-                if not trading["on"] and trading.get("by") not in ("start", "stop"):
-                    halts.append(f"{trading['by']}: {trading['reason']}")
-                    break
-            code = bot.end() if halts else bot.wait(60)
-        except HarnessError as error:
-            bot.kill()
-            sys.stdout.write(f"{error}\n")
-            return 1
-        truth = venue.truth()
+    try:
+        if ground.real:
+            on_paper_first(home, ground, options.seed)
+        plan = options.plan or ground.plan
+        with a_venue(*ground.simulate, "--faults", plan, "--seed", str(options.seed)) as venue:
+            bot = prepared(home, ground, venue)
+            try:
+                code, halts = trade(bot, ground, options.minutes)
+            finally:
+                bot.kill()
+            truth = venue.truth()
+            known = frozenset(ground.order_names(bot.ledger, venue))
+    except HarnessError as error:
+        sys.stdout.write(f"{error}\n")
+        return 1
     report = bot.report()
     (home / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     (home / "report.json").write_text(json.dumps(report), encoding="utf-8")
-
-    account = report["account"]
-    sys.stdout.write(f"live under faults: {options.minutes:g} minutes, seed {options.seed}, home {home}\n\n")
-    sys.stdout.write(f"{'what':<38} {'seen':>6} {'wanted':>7}\n")
-    lines = lines_of(report, truth, options.minutes)
-    for line in lines:
-        sys.stdout.write(f"{line.what:<38} {line.seen:>6} {line.wanted:>7}{'' if line.enough else '   TOO FEW'}\n")
-    sys.stdout.write(
-        f"\ncash by the ledger {account['cash_ledger']}, by the venue {truth['accounts'][0]['cash']}, difference "
-        f"{account['difference']}; positions equal: {account['positions_equal']}\n"
-        f"attempts {report['attempts']}\nfaults fired {truth['faults_fired']}\n"
-    )
-    bad = [f"halted: {why}" for why in halts] + wrongs(code, bot.ledger, report, truth)
-    for words in bad:
-        sys.stdout.write(f"WRONG  {words}\n")
-    passed = not bad and all(line.enough for line in lines)
+    told = f"live under faults on {ground.name}: {options.minutes:g} minutes, seed {options.seed}, home {home}"
+    sys.stdout.write(f"{told}\n\n")
+    bad = [f"halted: {why}" for why in halts] + wrongs(code, bot.ledger, report, truth, known)
+    passed = verdict(ground, report, truth, options.minutes, bad)
     if not passed:
         sys.stdout.write(f"\n{tail(bot.terminal)}\n")
     sys.stdout.write(f"\n{'PASS' if passed else 'FAIL'}\n")
     return 0 if passed else 1
+
+
+def verdict(
+    ground: Ground, report: Mapping[str, Any], truth: Mapping[str, Any], minutes: float, bad: list[str]
+) -> bool:
+    """Print what was seen, what was wanted and what is wrong; True where that is enough and nothing."""
+    account = report["account"]
+    sys.stdout.write(f"{'what':<38} {'seen':>6} {'wanted':>7}\n")
+    enough = True
+    for line in lines_of(report, truth, minutes):
+        why_not = ground.impossible.get(line.what)
+        if why_not is not None:
+            sys.stdout.write(f"{line.what:<38} {'-':>6} {'-':>7}   not on this venue: {why_not}\n")
+            continue
+        sys.stdout.write(f"{line.what:<38} {line.seen:>6} {line.wanted:>7}{'' if line.enough else '   TOO FEW'}\n")
+        enough = enough and line.enough
+    sys.stdout.write(
+        f"\ncash by the ledger {account['cash_ledger']}, by the venue {truth['accounts'][0]['cash']}, difference "
+        f"{account['difference']}; positions equal: {account['positions_equal']}\n"
+        f"attempts {report['attempts']}\norders {report['orders']}\nfaults fired {truth['faults_fired']}\n"
+    )
+    for words in bad:
+        sys.stdout.write(f"WRONG  {words}\n")
+    return enough and not bad
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ Holding = tuple[str, str]
 _LAST_FILLS: Final = """
     SELECT i.market_id, i.outcome, i.action, f.size FROM fill_reports f
         JOIN order_intents i ON i.client_order_id = f.client_order_id
+        JOIN attempts a ON a.attempt_id = i.attempt_id AND a.mode = 'live'
     WHERE f.state <> 'reversed' AND f.seq = (SELECT max(seq) FROM fill_reports g
         WHERE g.client_order_id = f.client_order_id AND g.venue_trade_id = f.venue_trade_id)"""
 
@@ -28,7 +30,10 @@ def reading(ledger: Path) -> sqlite3.Connection:
 
 
 def ledger_positions(ledger: Path) -> dict[Holding, int]:
-    """(market, outcome) -> micro-shares, from raw executions and settlements; nothing is held at first."""
+    """(market, outcome) -> micro-shares, from raw executions and settlements; nothing is held at first.
+
+    What was bought on paper is not counted.
+    """
     held: Counter[Holding] = Counter()
     with closing(reading(ledger)) as connection:
         for market_id, outcome, action, size in connection.execute(_LAST_FILLS):
@@ -66,10 +71,14 @@ def disagreements(ledger: Path, report: Mapping[str, Any], truth: Mapping[str, A
     return found
 
 
-def strangers(ledger: Path, truth: Mapping[str, Any]) -> list[str]:
-    """Orders at the venue without an intent in the ledger (orphans), and ids that the venue has twice (duplicates)."""
-    with closing(reading(ledger)) as connection:
-        known = {row[0] for row in connection.execute("SELECT client_order_id FROM order_intents")}
+def strangers(ledger: Path, truth: Mapping[str, Any], known: AbstractSet[str] | None = None) -> list[str]:
+    """Orders at the venue without an intent in the ledger (orphans), and ids that the venue has twice (duplicates).
+
+    `known`: the names of the ledger's orders at a venue that does not call them as we do.
+    """
+    if known is None:
+        with closing(reading(ledger)) as connection:
+            known = {row[0] for row in connection.execute("SELECT client_order_id FROM order_intents")}
     ids = Counter(order["client_order_id"] for order in truth["accounts"][0]["orders"])
     return [f"orphan {one}" for one in ids if one not in known] + [f"twice {one}" for one, n in ids.items() if n > 1]
 

@@ -1,0 +1,129 @@
+"""The venues that `tests.live_faults` can trade on: the exchange in its own protocol, and in front of it every dialect.
+
+A ground says how the exchange is started, with which configuration and keys a bot trades there, by which names the
+venue knows the bot's orders, and which faults cannot exist on it. A further venue is one entry of `GROUNDS`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.polymarket.account import make_account
+from adapters.polymarket.terms import MarketTerms
+from models.clock import WallNs
+from models.config_machine import VenueOptions, WalletType
+from models.market import Action, MarketId, Outcome, SetId, VenueName
+from models.money import MicroShares, PriceMicros
+from models.orders import AttemptId, ClientOrderId, OrderIntent, Purpose, TimeInForce
+from tests.children import FAULTS_CONFIG, ROOT, VenueProcess
+from tests.oracle import reading
+
+Ready = Mapping[str, Any]
+
+_INTENTS: Final = """
+    SELECT client_order_id, attempt_id, set_id, venue, market_id, leg, outcome, action, limit_price, size,
+        time_in_force, purpose, intent_at FROM order_intents WHERE adopted = 0"""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One kind of venue to trade on."""
+
+    name: str
+    """The venue's name in the bot's configuration."""
+    config: Path
+    """Shipped; names the exchange at 127.0.0.1:8800."""
+    secrets: Callable[[Ready], dict[str, str]]
+    """What .env holds after `DUTCHBOOK_<NAME>_`, from the line that the exchange prints."""
+    plan: str = "faults"
+    simulate: tuple[str, ...] = ()
+    """Further arguments of `run.py simulate`."""
+    real: bool = True
+    """The gate for real venues is in the way: a clean paper run, the typed name, and a typed `resume`."""
+    order_names: Callable[[Path, VenueProcess], set[str]] = field(default=lambda ledger, _: own_names(ledger))
+    """Every id under which an order of the ledger may stand in the venue's truth."""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    """Lines of the count that cannot be on this venue, and why."""
+
+
+def own_names(ledger: Path) -> set[str]:
+    with closing(reading(ledger)) as connection:
+        return {row[0] for row in connection.execute("SELECT client_order_id FROM order_intents")}
+
+
+def intents(ledger: Path) -> list[OrderIntent]:
+    """Everything that was ever committed."""
+    with closing(reading(ledger)) as connection:
+        return [_intent(row) for row in connection.execute(_INTENTS)]
+
+
+def _intent(row: sqlite3.Row | tuple[Any, ...]) -> OrderIntent:
+    own, attempt, set_id, venue, market, leg, outcome, action, price, size, force, purpose, at = row
+    return OrderIntent(
+        client_order_id=ClientOrderId(own),
+        attempt_id=AttemptId(attempt),
+        set_id=SetId(set_id),
+        venue=VenueName(venue),
+        market_id=MarketId(market),
+        leg=leg,
+        outcome=Outcome(outcome),
+        action=Action(action),
+        limit_price=PriceMicros(price),
+        size=MicroShares(size),
+        time_in_force=TimeInForce(force),
+        purpose=Purpose(purpose),
+        at=WallNs(at),
+    )
+
+
+# -- the exchange's own protocol
+
+
+def _simulated_secrets(ready: Ready) -> dict[str, str]:
+    account = ready["accounts"][0]
+    return {"API_KEY": account["api_key"], "API_SECRET": account["api_secret"]}
+
+
+# -- Polymarket
+
+
+def _polymarket_secrets(ready: Ready) -> dict[str, str]:
+    account = ready["accounts"][0]
+    names = ("private_key", "api_key", "api_secret", "api_passphrase")
+    return {name.upper(): account[name] for name in names}
+
+
+def _digests(ledger: Path, venue: VenueProcess) -> set[str]:
+    """The venue knows an order by the digest of what was signed, which every intent in the ledger determines."""
+    ready = venue.ready
+    options = VenueOptions(
+        rest_url=ready["rest_url"], ws_url=ready["ws_url"], wallet_type=WalletType(ready["accounts"][0]["wallet_type"])
+    )
+    account = make_account(options, _polymarket_secrets(ready))
+    terms = {
+        MarketId(listed["market_id"]): MarketTerms(*(int(token) for token in listed["tokens"]), listed["neg_risk"])
+        for listed in ready["markets"]
+    }
+    return {account.order_id(intent, terms[intent.market_id]) for intent in intents(ledger)}
+
+
+GROUNDS: Final[Mapping[str, Ground]] = {
+    "simulated": Ground(name="simulated", config=FAULTS_CONFIG, secrets=_simulated_secrets, real=False),
+    "polymarket": Ground(
+        name="polymarket",
+        config=ROOT / "docs" / "config.faults.polymarket.yaml",
+        secrets=_polymarket_secrets,
+        plan="faults_polymarket",
+        simulate=("--dialect", "polymarket"),
+        order_names=_digests,
+        impossible={
+            "sequence gaps healed": "its frames carry no sequence number; a lost change shows in the next message's "
+            "best prices, and the book is read anew",
+        },
+    ),
+}
