@@ -90,7 +90,7 @@ class InProcessExchange:
         for trader in setup.traders:
             account = Account(trader.name, trader.api_key, trader.api_secret, house=False)
             self.engine.open_account(account, trader.cash, setup.start)
-        self.crowd = Crowd(self.engine, self.markets, setup.seed, setup.start, scripted=setup.scripted)
+        self.crowd = self._make_crowd()
         self.levers = Levers(random.Random(f"{setup.seed}/faults"))
         for lever in setup.plan.levers:
             self.levers.add(lever, 0)
@@ -162,6 +162,11 @@ class InProcessExchange:
         return self.streams.snapshot(market_id, self.now)
 
     # -- inside
+
+    def _make_crowd(self) -> Crowd:
+        """A proof has a crowd of its own."""
+        setup = self.setup
+        return Crowd(self.engine, self.markets, setup.seed, setup.start, scripted=setup.scripted)
 
     def _make_streams(self) -> Streams:
         """A dialect has its own frames."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorRegistry
 
+from actors.admission import get_ready
 from actors.feeds import Feeds, feed_limits, user_feed
 from actors.network import Carriers, Network, Ports, _begin
 from actors.order_routes import OrderRoutes
@@ -28,13 +29,9 @@ from adapters.ledger.verify import verify_chain
 from adapters.ledger.writer import Writer
 from adapters.permit import HaltRecord
 from adapters.rate import RateBudget
-from adapters.simulated.adapter import SimulatedVenue
-from adapters.simulated.catalog import VENUE
-from adapters.simulated.trading import SimulatedOrders
-from adapters.venue import Endpoint
+from adapters.venue import Endpoint, MarketData, Orders
 from models.book import BookSnapshot, BookUpdate
 from models.clock import SECOND
-from models.config_machine import VenueOptions
 from models.market import MarketId
 from models.messages import (
     ReconcileWanted,
@@ -46,9 +43,8 @@ from models.messages import (
 from models.rows import RunStarted
 from tests.sim.feeds import Feed
 from tests.sim.lanes import VirtualLanes, VirtualSnapshots
-from tests.sim.rerun import Stage, StageAddress, StageClock, StageGate
-from tests.sim.venue import BASE, KEY, SECRET
-from tests.sim.wire import Http, Reader, Session
+from tests.sim.rerun import StageAddress, StageClock, StageGate
+from tests.sim.wire import Http
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -146,11 +142,11 @@ class VirtualFeeds(Feeds):
             self._bot.world,
             self._bot,
             label,
-            private=label == USER_FEED,
+            private=label == self._bot.user_feed,
             limits=feed_limits(self._plan.config.runtime),
             headers=lambda: endpoint().headers,
             session=rest["session_factory"],
-            deliver=self._seen_by_judge(rest["deliver"]) if label != USER_FEED else rest["deliver"],
+            deliver=rest["deliver"] if label == self._bot.user_feed else self._seen_by_judge(rest["deliver"]),
             on_state=rest["on_state"],
         )
         self.made[label] = self._threads[label] = feed  # type: ignore[assignment]
@@ -161,13 +157,10 @@ class VirtualFeeds(Feeds):
         def told(events: Any) -> None:
             for event in events:
                 if type(event) is BookUpdate or type(event) is BookSnapshot:
-                    judge.delivered(event.market_id, event.generation, event.seq)
+                    judge.delivered(event.market_id, event.generation, judge.number_of(event))
             deliver(events)
 
         return told
-
-
-USER_FEED = user_feed(VENUE)
 
 
 class Bot:
@@ -179,29 +172,21 @@ class Bot:
         self.over = False
         self.crashed: str | None = None
         plan = world.setting.plan
+        venue = world.tongue.venue
+        self.user_feed = user_feed(venue)
         self.clock: SimClock = world.clock
         self.dispatcher = SimDispatcher(f"{world.seed}/{life}", self.clock, world.trace)
-        self.stage = Stage(self.clock)
+        self.stage = world.tongue.stage(self.clock)
         self.began = self.clock.now
+        self.http = Http(world, self)
+        self.data, self.orders = self._adapter(plan)
         self.ledger = disk.ledger(self.clock)
         self.found = take_up(plan, disk.connection, self.clock)
         self.gate = Gate(
-            disk.directory / "permit", self.clock, scope=f"{plan.mode}:simulated", on_change=self._gate_changed
+            disk.directory / "permit", self.clock, scope=f"{plan.mode}:{venue}", on_change=self._gate_changed
         )
-        self.http = Http(world, self)
-        options = VenueOptions()
-        stage_clock = StageClock(self.stage)
-        self.data = SimulatedVenue.__new__(SimulatedVenue)  # its own reader makes a session: a millisecond
-        self.data._rest_url, self.data._ws_url = BASE, ""
-        self.data._http = Reader(self.http)  # type: ignore[assignment]
-        self.data.capabilities = world.setting.capabilities  # type: ignore[misc]
-        self.orders: SimulatedOrders | None = None
-        if plan.live:
-            self.orders = SimulatedOrders(options, KEY, SECRET, stage_clock)
-            self.orders.capabilities = world.setting.capabilities  # type: ignore[misc]
-            self.orders._sessions.own = Session(self.http)
         plan = self.plan = replace(
-            plan, venues={VENUE: self.data}, orders={} if self.orders is None else {VENUE: self.orders}
+            plan, venues={venue: self.data}, orders={} if self.orders is None else {venue: self.orders}
         )
         self.snapshots = VirtualSnapshots(self.data, list(plan.markets.values()), self.stage, world.rng)
         self.network = Network(
@@ -218,7 +203,7 @@ class Bot:
                 on_stray=self._stray,
                 on_crash=self._crash,
                 reader=disk.reader,
-                user_streams=(USER_FEED,) if plan.live else (),
+                user_streams=(self.user_feed,) if plan.live else (),
             ),
             self.found,
         )
@@ -245,7 +230,7 @@ class Bot:
                         run_id=f"r-{self.life}",
                         at=self.clock.wall_ns(),
                         mode=self.plan.mode,
-                        venue="simulated",
+                        venue=str(self.world.tongue.venue),
                         account="bot" if self.plan.live else None,
                         config_hash=used.config_hash,
                     ),
@@ -261,7 +246,7 @@ class Bot:
     def end(self) -> None:
         """The process is gone, in the middle of whatever it was doing."""
         self.over = True
-        self.stage.over = True
+        self.stage.end()
         self.clock.forget()
         for feed in self.feeds:
             if feed.line is not None:
@@ -324,19 +309,27 @@ class Bot:
 
     # -- parts
 
+    def _adapter(self, plan: Plan) -> tuple[MarketData, Orders | None]:
+        """Both sides of it, and what the private one has to read first. Raises `NotAdmittedError`."""
+        tongue = self.world.tongue
+        data, orders = tongue.market_data(self), tongue.orders(self) if plan.live else None
+        get_ready(replace(plan, orders={} if orders is None else {tongue.venue: orders}))
+        return data, orders
+
     def _lanes(self, routes: OrderRoutes) -> VirtualLanes:
         assert self.orders is not None
         world = self.world
+        venue = world.tongue.venue
         execution = self.plan.execution[0]
         return VirtualLanes(
-            {VENUE: self.orders},
+            {venue: self.orders},
             gate=StageGate(self.stage, self.gate),
             clock=StageClock(self.stage),
             answers=StageAddress(self.stage, routes),
-            markets=dict.fromkeys(map(str, self.plan.markets), VENUE),
+            markets=dict.fromkeys(map(str, self.plan.markets), venue),
             deadline_ns=execution.order_timeout_ns,
-            budgets={VENUE: RateBudget(self.clock, world.requests_per_second)},
-            catalogs={VENUE: self.data},
+            budgets={venue: RateBudget(self.clock, world.requests_per_second)},
+            catalogs={venue: self.data},
             stage=self.stage,
             handover_ns=world.handover,
         )

@@ -143,7 +143,8 @@ class Faults:
         self._lurking: list[tuple[str, float]] = []
         self._on = True
         self.reached = Reached()
-        names = [name for name in ALL if live or name not in NOT_ON_PAPER]
+        missing = world.tongue.missing
+        names = [name for name in ALL if name not in missing and (live or name not in NOT_ON_PAPER)]
         density = self._rng.choice([0.0, 0.05, 0.1, 0.2, 0.35])
         for name in names:
             wanted = self._rng.random() < density if only is None else name in only

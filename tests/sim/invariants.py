@@ -10,11 +10,9 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from adapters.simulated import web, wire
 from adapters.simulated.orders import OrderState
-from models.book import NO_ASK, YES_ASK
+from models.book import NO_ASK, YES_ASK, BookSnapshot, BookUpdate
 from models.clock import SECOND
 from models.execution import ExecutionTerms
 from models.fees import taker_fee
@@ -121,13 +119,12 @@ class Judge:
     # -- bytes that leave
 
     def leaving(self, bot: Bot, request: web.Request) -> None:
-        if request.method == "GET":
+        tongue = self._world.tongue
+        if tongue.reads(request):
             return
         if not self._world.setting.live:
             raise self.found("I19", f"paper mode sends {request.method} {request.target}")
-        if request.target not in ("/orders", "/orders/batch"):
-            return
-        for body in _bodies(request):
+        for body in tongue.bodies(request):
             self._order_leaves(bot, body)
 
     def _order_leaves(self, bot: Bot, body: wire.OrderBody) -> None:
@@ -294,6 +291,10 @@ class Judge:
         if left * size < fees * MICRO:
             raise self.found("I10", f"{order.client_order_id}: {prices} does not leave min_edge after fees")
 
+    def number_of(self, event: BookUpdate | BookSnapshot) -> int | None:
+        """By what the frames of a market are in order."""
+        return event.seq
+
     def delivered(self, market_id: MarketId, generation: int, seq: int | None) -> None:
         """The feed has handed a frame of this number to the book."""
         newest = self.shown[market_id]
@@ -349,7 +350,7 @@ class Judge:
 
     def _traded(self, trade: Any, sign: int) -> None:
         for party in trade.parties:
-            order = self.orders.get(party.order.request.client_order_id)
+            order = self.orders.get(self._world.venue.own_id(party.order))
             if order is None:
                 continue
             value = cost_rounded_up(PriceMicros(party.price), MicroShares(trade.size)) + party.fee
@@ -440,12 +441,7 @@ class Judge:
     def states_about(self, request: web.Request) -> list[str]:
         """The states of the sets whose orders a request is about."""
         executors = self._world.bot.network.executors
-        ids: list[str] = []
-        if request.method == "POST" and request.target.startswith("/orders"):
-            ids = [body.client_order_id for body in _bodies(request)]
-        elif request.target.startswith("/orders/"):
-            ids = [request.target.removeprefix("/orders/")]
-        orders = [self.orders[i] for i in ids if i in self.orders]
+        orders = [self.orders[i] for i in self._world.tongue.about(request) if i in self.orders]
         return [executors[order.set_id].state_name for order in orders]
 
 
@@ -458,18 +454,6 @@ _DECIDED = (
     "l.evidence_boot_ns, l.yes_ask, l.yes_ask_size, l.no_ask, l.no_ask_size "
     "FROM opportunities o JOIN opportunity_legs l ON l.opportunity = o.seq WHERE o.attempt_id = ? ORDER BY l.leg"
 )
-_ORDER = msgspec.json.Decoder(wire.OrderBody)
-_BATCH = msgspec.json.Decoder(wire.BatchBody)
-
-
-def _bodies(request: web.Request) -> tuple[wire.OrderBody, ...]:
-    if request.target == "/orders":
-        return (_ORDER.decode(request.body),)
-    return _BATCH.decode(request.body).orders if request.target == "/orders/batch" else ()
-
-
-def orders_in(request: web.Request) -> list[str]:
-    return [body.client_order_id for body in _bodies(request)] if request.method == "POST" else []
 
 
 def _missing(order: Order, held: list[int]) -> int:

@@ -101,7 +101,7 @@ class _Worker:
 
     def begin(self, stage: rerun.Stage, left_ns: int) -> None:
         self._timer = self._lane._clock.call_after(max(0, left_ns) + GRACE_NS, self._give_up)
-        rerun.Job(stage, self._job.run, self._done).go()
+        stage.start(self._job.run, self._done)
 
     def _done(self, failure: Exception | None) -> None:
         self._job.done.set()
@@ -169,7 +169,7 @@ class VirtualSnapshots(SnapshotLane):
             return
         self._busy = True
         batch = {market_id: self._wanted.pop(market_id) for market_id in due}
-        rerun.Job(self._stage, lambda: self._fetch(batch), lambda _: self._pause()).go()
+        self._stage.start(lambda: self._fetch(batch), lambda _: self._pause())
 
     def _pause(self) -> None:
         self._clock.call_after(PAUSE_NS, self._again_now)

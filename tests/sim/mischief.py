@@ -12,7 +12,6 @@ from models.clock import MS, SECOND
 from models.market import Action, MarketId, Outcome
 from models.money import MicroShares, PriceMicros
 from models.orders import TimeInForce
-from tests.sim.venue import ACCOUNT, SECRET
 
 if TYPE_CHECKING:
     from tests.sim.feeds import Feed
@@ -62,7 +61,7 @@ class Mischief:
         return self._lever(lever="close_market", market=self._market())
 
     def resolve(self) -> bool:
-        pays = self._rng.choice(["1", "0", "0.50"])
+        pays = self._rng.choice(self._world.venue.pays)
         return self._lever(lever="resolve", market=self._market(), yes_pays=pays)
 
     def restart(self) -> bool:
@@ -84,13 +83,11 @@ class Mischief:
     def short_cash(self) -> bool:
         """The operator takes money out; it comes back later."""
         world = self._world
-        account = world.venue.engine.accounts[ACCOUNT]
-        amount = account.free_cash - int(self._rng.random() * 8_000_000)
-        if amount <= 0:
+        give_back = world.venue.take_cash(int(self._rng.random() * 8_000_000))
+        if give_back is None:
             return False
-        account.reserved_cash += amount
         world.meddled = True
-        world.after(self._span(2, 10), lambda: _give_back(account, amount))
+        world.after(self._span(2, 10), give_back)
         return True
 
     def fee_drift(self) -> bool:
@@ -99,8 +96,7 @@ class Mischief:
 
     def key_revoked(self) -> bool:
         world = self._world
-        account = world.venue.engine.accounts[ACCOUNT]
-        account.api_secret = "another"
+        world.venue.revoke_key()
         world.after(self._span(1, 6), self.make_good)
         return True
 
@@ -120,7 +116,7 @@ class Mischief:
             time_in_force=TimeInForce.IOC,
         )
         world.meddled = True
-        world.venue.exchange.submit(ACCOUNT, request, world.venue.time(world.now))
+        world.venue.buys_by_hand(request, world.now)
         return True
 
     # -- time
@@ -207,7 +203,7 @@ class Mischief:
         """Clock, key and ledger work again; what has happened has happened."""
         world = self._world
         world.clock.wall_offset_ns = world.shift_ns
-        world.venue.engine.accounts[ACCOUNT].api_secret = SECRET
+        world.venue.restore_key()
         for actor in world.bot.network.actors():
             vars(actor).pop("receive", None)  # a planted bug that has not been met yet
 
@@ -287,10 +283,6 @@ class _BrokenConnection:
     @property
     def in_transaction(self) -> bool:
         return self._whole.in_transaction
-
-
-def _give_back(account: Any, amount: int) -> None:
-    account.reserved_cash -= amount
 
 
 ODD = (b"NaN", b"1e400", b"0x10", b'"1_0"', b"Infinity", b"null", b'"\xef\xbc\x91"', b"[" * 3000, b"9" * 40)

@@ -87,6 +87,14 @@ class Stage:
         self.over = False
         """The process is gone: nothing that waits comes back."""
 
+    def start(self, work: Callable[[], None], done: Callable[[Exception | None], None]) -> None:
+        """Begin a job. `done` is called once, with what the work raised."""
+        Job(self, work, done).go()
+
+    def end(self) -> None:
+        """The process is gone, and with it whatever waits."""
+        self.over = True
+
     def once(self, make: Callable[[], Any]) -> Any:
         return make() if self.job is None else self.job.once(make)
 

@@ -11,7 +11,6 @@ from models.money import MICRO
 from models.orders import FillState
 from models.tradeset import edges
 from tests.sim.invariants import Violation
-from tests.sim.venue import ACCOUNT
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -23,18 +22,17 @@ def compare_books(world: World) -> None:
         if (
             world.venue.cash != world.venue.opening_cash
             or world.venue.shares
-            or any(account == ACCOUNT for account, _ in world.venue.engine.orders)
+            or any(True for _ in world.venue.own_orders())
         ):
             raise Violation("I19", "a paper run has changed the account")
         return
     connection = world.disk.connection
     orders = connection.execute("SELECT client_order_id, action, market_id, outcome FROM order_intents").fetchall()
     known = {row[0]: row[1:] for row in orders}
-    engine = world.venue.engine
-    ours = [o for (account, _), o in engine.orders.items() if account == ACCOUNT]
-    own = [o for o in ours if not o.request.client_order_id.startswith("web-")]
-    for order in own:
-        if order.request.client_order_id not in known:
+    for own_id, order in world.venue.own_orders():
+        if own_id.startswith("web-"):
+            continue
+        if own_id not in known:
             raise Violation("I2", f"the venue has {order.order_id}, the ledger does not")
         if order.state is OrderState.LIVE:
             raise Violation("I2", f"{order.order_id} still rests at the venue at the end")
@@ -61,12 +59,12 @@ def _compare_fills(world: World, known: dict[str, Any]) -> None:
     """Each execution of the venue is in the ledger once, with its size, price, fee and last state."""
     told = {(r[0], r[1]): r[2:6] for r in _newest_fills(world.disk.connection)}
     true = {}
-    for trade in world.venue.engine.trades:
-        for party in trade.parties:
-            order = party.order
-            if order.account == ACCOUNT and order.request.client_order_id in known:
-                key = (trade.trade_id, order.request.client_order_id)
-                true[key] = (trade.size, party.price, party.fee, trade.state.value)
+    for done in world.venue.executions():
+        if done.own_id in known:
+            trade, party = done.trade, done.party
+            mirrored = known[done.own_id][2] != party.order.request.outcome
+            price = MICRO - party.price if mirrored else party.price
+            true[done.trade_id, done.own_id] = (trade.size, price, party.fee, trade.state.value)
     if told != true:
         only_true = {k: v for k, v in true.items() if told.get(k) != v}
         only_told = {k: v for k, v in told.items() if true.get(k) != v}

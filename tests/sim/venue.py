@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from actors.simulation import EPOCH_NS
-from adapters.simulated import web, wire
+from adapters.simulated import web
+from adapters.simulated.accounts import Account
 from adapters.simulated.adapter import REST_URL
 from adapters.simulated.engine import Rules
 from adapters.simulated.exchange import InProcessExchange, Setup, Trader
 from adapters.simulated.faults import Lever, LeverName, Levers
-from adapters.simulated.orders import Trade
+from adapters.simulated.orders import OrderRequest, Party, Trade, VenueOrder
 from adapters.simulated.streams import Close, Freeze, Send
 from models.market import MarketId, Outcome
 from tests.sim.crowd import Pace, SmallCrowd
@@ -38,6 +39,16 @@ class Line(Protocol):
     def frozen(self, part: bytes) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The bot's side of one trade."""
+
+    trade_id: str
+    own_id: str
+    trade: Trade
+    party: Party
+
+
 class _Fired(Counter[str]):
     """Tells whoever keeps the books about faults."""
 
@@ -49,6 +60,12 @@ class _Fired(Counter[str]):
 
 
 class Venue:
+    """In the exchange's own dialect; `dialect_*` have those of real venues."""
+
+    face: web.Face = web.NativeFace()
+    pays = ("1", "0", "0.50")
+    """What a share of YES may be worth in the end."""
+
     def __init__(
         self,
         seed: int,
@@ -69,29 +86,34 @@ class Venue:
         self.next_at = 0
         """Virtual time of the next thing that happens here."""
         self.lines: dict[int, Line] = {}
+        self.setting = setting
         self._on_change = on_change
-        trader = Trader(name=ACCOUNT, cash=cash, api_key=KEY, api_secret=SECRET)
-        exchange = InProcessExchange(
-            Setup(seed=seed, start=start, markets=0, rate=0, scripted=False, traders=(trader,))
-        )
-        self.exchange = exchange
+        exchange = self.exchange = self._make_exchange(seed, start, cash)
         self.engine = exchange.engine
         self.engine.rules = rules
-        exchange.markets = list(setting.markets)
         exchange._beat = beat_ns
         exchange._next_beat = start + beat_ns
-        streams = exchange.streams
-        for market in setting.markets:
-            self.engine.list_market(market)
-            streams.seqs[market.market_id] = streams._sent[market.market_id] = 0
-        crowd = SmallCrowd(self.engine, setting.plan.sets, random.Random(f"{seed}/crowd"), start, pace)
-        exchange.crowd = crowd  # type: ignore[assignment]
-        self.crowd = crowd
+        rng = random.Random(f"{seed}/crowd")
+        self.crowd = SmallCrowd(self.engine, setting.plan.sets, rng, start, pace)
+        exchange.crowd = self.crowd  # type: ignore[assignment]
         self.engine.drain()
         fired = _Fired()
         fired.on_fire = on_fault
         exchange.levers = Levers(random.Random(f"{seed}/levers"), fired)
-        streams._levers = exchange.desk._levers = exchange.levers
+        exchange.streams._levers = exchange.desk._levers = exchange.levers
+
+    def _make_exchange(self, seed: int, start: int, cash: int) -> InProcessExchange:
+        """With the setting's markets and the bot's account, and without a crowd."""
+        trader = Trader(name=ACCOUNT, cash=cash, api_key=KEY, api_secret=SECRET)
+        exchange = InProcessExchange(
+            Setup(seed=seed, start=start, markets=0, rate=0, scripted=False, traders=(trader,))
+        )
+        exchange.markets = list(self.setting.markets)
+        streams = exchange.streams
+        for market in self.setting.markets:
+            exchange.engine.list_market(market)
+            streams.seqs[market.market_id] = streams._sent[market.market_id] = 0
+        return exchange
 
     # -- time
 
@@ -122,7 +144,7 @@ class Venue:
 
     def answer(self, request: web.Request, now: int) -> web.Answer:
         self.advance(now)
-        answer = web.answer(self.exchange, request, self.time(now))
+        answer = self.face.answer(self.exchange, request, self.time(now))
         self.advance(now)
         return answer
 
@@ -131,13 +153,10 @@ class Venue:
         self.advance(now)
         if self.exchange.unavailable:
             return None
-        account = None
-        if private:
-            request = web.Request("GET", wire.USER_PATH, headers, b"")
-            found = web.account_of(self.exchange, request, self.exchange.now)
-            if isinstance(found, web.Answer):
-                return None
-            account = found
+        path = self.face.user_path if private else self.face.market_path
+        account = self.face.stream_account(self.exchange, web.Request("GET", path, headers, b""), self.exchange.now)
+        if isinstance(account, web.Answer):
+            return None
         connection = self.exchange.streams.open(account)
         self.lines[connection] = line
         return connection
@@ -168,18 +187,69 @@ class Venue:
         fees = listing.market.fees
         listing.market = replace(listing.market, fees=replace(fees, rate_micros=int(fees.rate_micros * factor)))
 
+    def take_cash(self, leave: int) -> Callable[[], None] | None:
+        """The operator takes money out, all but `leave`; returns how it comes back."""
+        account = self.accounts[0]
+        amount = account.free_cash - leave
+        if amount <= 0:
+            return None
+        account.reserved_cash += amount
+
+        def give_back() -> None:
+            account.reserved_cash -= amount
+
+        return give_back
+
+    def revoke_key(self) -> None:
+        self.engine.accounts[ACCOUNT].api_secret = "another"
+
+    def restore_key(self) -> None:
+        self.engine.accounts[ACCOUNT].api_secret = SECRET
+
+    def buys_by_hand(self, request: OrderRequest, now: int) -> None:
+        """The operator's own order, made on the web page."""
+        self.exchange.submit(self.account_of(request.market_id), request, self.time(now))
+
     # -- the truth
 
     @property
+    def accounts(self) -> list[Account]:
+        """Where the bot's money and shares lie."""
+        return [self.engine.accounts[ACCOUNT]]
+
+    def account_of(self, market_id: MarketId) -> str:
+        return ACCOUNT
+
+    @property
     def cash(self) -> int:
-        return self.engine.accounts[ACCOUNT].cash
+        return sum(account.cash for account in self.accounts)
 
     @property
     def shares(self) -> dict[tuple[MarketId, Outcome], int]:
-        return self.engine.accounts[ACCOUNT].shares
+        return {holding: size for account in self.accounts for holding, size in account.shares.items()}
 
-    def own_trades(self, since: int) -> list[Trade]:
-        return self.engine.trades[since:]
-
-    def order(self, client_order_id: str) -> Any:
+    def order(self, client_order_id: str) -> VenueOrder | None:
+        """By the bot's own name of it."""
         return self.engine.orders.get((ACCOUNT, client_order_id))
+
+    def own_orders(self) -> Iterator[tuple[str, VenueOrder]]:
+        """Every order of the account, by the bot's own name of it."""
+        names = {account.name for account in self.accounts}
+        for (account, _), order in self.engine.orders.items():
+            if account in names:
+                yield self.own_id(order), order
+
+    def own_id(self, order: VenueOrder) -> str:
+        return order.request.client_order_id
+
+    def trade_id(self, trade: Trade) -> str:
+        """As the venue tells it."""
+        return trade.trade_id
+
+    def executions(self) -> Iterator[Execution]:
+        """Of the account, oldest first."""
+        names = {account.name for account in self.accounts}
+        for trade in self.engine.trades:
+            for party in trade.parties:
+                if party.order.account in names:
+                    yield Execution(self.trade_id(trade), self.own_id(party.order), trade, party)

@@ -6,20 +6,22 @@ on the way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from requests.structures import CaseInsensitiveDict
+
+from adapters.http import NO_HEADERS
 from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
 from adapters.simulated import web
 from adapters.simulated.desk import Manner
 from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.clock import SECOND, Timer
-from tests.sim.invariants import orders_in
 from tests.sim.rerun import Arrived, Stage
-from tests.sim.venue import BASE
 
 if TYPE_CHECKING:
     from tests.sim.world import Bot, World
@@ -45,6 +47,7 @@ class Http:
         self._world = world
         self._bot = bot
         self._stage: Stage = bot.stage
+        self.base = world.tongue.base
 
     # -- jobs' side
 
@@ -53,6 +56,8 @@ class Http:
     ) -> HttpAnswer:
         """Raises what `GatedSession.call` raises."""
         stage = self._stage
+        if stage.job is None:
+            return self._at_start(web.Request(method, target, headers, body))
         if not stage.once(lambda: self._connects(method)):
             raise NotSentError("not sent: ConnectionError")
         request = web.Request(method, target, headers, body)
@@ -66,6 +71,11 @@ class Http:
 
         answer: HttpAnswer = stage.wait(expect)
         return answer
+
+    def _at_start(self, request: web.Request) -> HttpAnswer:
+        """What is read before the first actor runs: nothing is in the way, and it takes no time."""
+        answer = self._world.venue.answer(request, self._world.now)
+        return HttpAnswer(answer.status, CaseInsensitiveDict(answer.headers), answer.body)
 
     # -- on the way
 
@@ -88,12 +98,12 @@ class Http:
         delay = world.latency()
         if orders and hit("request_late", request.method):
             delay += int(world.rng.uniform(0.5, 4.0) * SECOND)
-        elif orders_in(request) and hit("request_very_late", request.method):
+        elif world.tongue.orders_in(request) and hit("request_very_late", request.method):
             # Later than any venue promises: nobody can know, but what comes of it must be booked, mended and shouted.
             delay += int(world.rng.uniform(14.0, 22.0) * SECOND)
-            world.judge.undead.update(orders_in(request))
+            world.judge.undead.update(world.tongue.orders_in(request))
         world.travel(request, 1)
-        if orders_in(request) and hit("request_twice", request.method):
+        if world.tongue.orders_in(request) and hit("request_twice", request.method):
             first = world.rng.random() < 0.5
             world.after(delay, lambda: self._arrive(request, ticket if first else _Ticket(over=True)))
             world.after(delay + world.latency(), lambda: self._arrive_again(request, ticket))
@@ -105,7 +115,7 @@ class Http:
     def _arrive_again(self, request: web.Request, ticket: _Ticket) -> None:
         """A copy that the network made. What was refused before is not tried once more by a network."""
         world = self._world
-        if all(world.venue.order(i) is not None for i in orders_in(request)):
+        if all(world.venue.order(i) is not None for i in world.tongue.orders_in(request)):
             world.travel(request, 1)
             self._arrive(request, ticket)
 
@@ -143,7 +153,7 @@ class Http:
         body = answer.body
         if hit("reply_broken", request.method):
             body = world.broken(body)
-        self._reply(ticket, HttpAnswer(answer.status, {}, body), delay)
+        self._reply(ticket, HttpAnswer(answer.status, CaseInsensitiveDict(answer.headers), body), delay)
 
     def _reply(self, ticket: _Ticket, outcome: object, delay: int) -> None:
         world = self._world
@@ -175,8 +185,8 @@ class Session:
         on_sent: Any = None,
         total_s: float | None = None,
     ) -> HttpAnswer:
-        assert url.startswith(BASE)
-        return self._http.call(method, url[len(BASE) :], dict(headers or {}), body, gate)
+        assert url.startswith(self._http.base)
+        return self._http.call(method, url[len(self._http.base) :], dict(headers or {}), body, gate)
 
     def close(self) -> None:
         pass
@@ -188,17 +198,41 @@ class Reader:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def get(self, url: str, params: Sequence[tuple[str, str]] = ()) -> bytes:
-        target = url[len(BASE) :] + (f"?{urlencode(params)}" if params else "")
+    def get(
+        self,
+        url: str,
+        params: Sequence[tuple[str, str]] = (),
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        on_header: Callable[[str, str], None] | None = None,
+    ) -> bytes:
+        return self._call("GET", url + (f"?{urlencode(params)}" if params else ""), headers, b"", on_header)
+
+    def post(self, url: str, body: object) -> bytes:
+        content = json.dumps(body, separators=(",", ":")).encode()
+        return self._call("POST", url, {"Content-Type": "application/json"}, content, None)
+
+    def close(self) -> None:
+        pass
+
+    def _call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        on_header: Callable[[str, str], None] | None,
+    ) -> bytes:
+        assert url.startswith(self._http.base)
         try:
-            answer = self._http.call("GET", target, {}, b"", None)
+            answer = self._http.call(method, url[len(self._http.base) :], headers, body, None)
         except (NotSentError, AnswerLostError) as error:
             raise VenueReadError(str(error)) from None
         if 200 <= answer.status < 300:
+            for name, value in answer.headers.items():
+                if on_header is not None:
+                    on_header(name, value)
             return answer.body
         if answer.status >= 500 or answer.status in REPEATABLE:
             raise VenueReadError(f"HTTP {answer.status}")
         raise VenueReadRefusedError(f"HTTP {answer.status}")
-
-    def close(self) -> None:
-        pass

@@ -16,19 +16,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from actors.admission import NotAdmittedError
 from actors.simulation import SimClock, Trace
 from adapters.gate import ResumeRefused
 from adapters.simulated import web
-from adapters.simulated.engine import Rules
 from models.clock import MS, SECOND
 from models.terms import TICK_NS
 from tests.sim.bot import Bot, Disk
 from tests.sim.crowd import Pace
 from tests.sim.faults import Faults
-from tests.sim.invariants import Judge, Violation, orders_in
+from tests.sim.invariants import Violation
 from tests.sim.mischief import Mischief, broken
-from tests.sim.setting import SETTINGS, setting
-from tests.sim.venue import Venue
+from tests.sim.setting import SETTINGS, Setting
+from tests.sim.tongue import Native, tongue
 
 SHM = Path("/dev/shm")
 CARE_NS = 3 * SECOND
@@ -49,13 +49,18 @@ class World:
         patient: bool = False,
         only: frozenset[str] | None = None,
         setting_number: int | None = None,
+        chosen: Setting | None = None,
+        dialect: str = "simulated",
         trace: Trace | None = None,
     ) -> None:
+        """`chosen` takes the place of one of the numbered settings."""
         self.seed = seed
         self.rng = random.Random(f"{seed}/world")
         number = seed % SETTINGS if setting_number is None else setting_number
         self.patient = patient
-        self.setting = setting(number, live=live, patient=patient)
+        speaks: type[Native] = tongue(dialect)
+        self.setting = chosen or speaks.setting(number, live=live, patient=patient)
+        self.tongue = speaks(self)
         self.clock = SimClock()
         self.trace = Trace() if trace is None else trace
         self.steps = 0
@@ -93,23 +98,19 @@ class World:
         self._concerned: list[str] | None = None
         self.violation: Violation | None = None
         """The first one; code under test may have caught it."""
-        self.judge = Judge(self)
-        rules = Rules(
-            settlement_ns=self.rng.choice([0, 0, 0, SECOND, 3 * SECOND]),
-            visibility_ns=self.rng.choice([0, 0, 0, 300 * MS, 4 * SECOND]),
-            spend_unsettled=self.rng.random() < 0.7,
-        )
+        self.judge = self.tongue.judge(self)
+        rules = self.tongue.rules()
         self.faults = Faults(self, seed, live=live, only=only)
         self.shift_ns = self.faults.midnight_in()
         """How far the run's day is moved, for bot and venue alike."""
         self.clock.wall_offset_ns = self.shift_ns
-        self.venue = Venue(
+        self.venue = self.tongue.place(
             seed,
             self.setting,
             cash=10_000_000_000,
             rules=rules,
             pace=Pace(),
-            skew_ns=self.shift_ns + self.rng.choice([0, 0, -400 * MS, 250 * MS, 5 * SECOND]),
+            skew_ns=self.shift_ns + self.rng.choice(self.tongue.skews),
             beat_ns=self.rng.choice([SECOND, SECOND, 3 * SECOND]),
             on_fault=self.faults.note,
             on_change=self.judge.venue_changed,
@@ -169,7 +170,11 @@ class World:
         self.after(down_ns, self._restart)
 
     def _restart(self) -> None:
-        self.bot = Bot(self, self.restarts, self.disk)
+        try:
+            self.bot = Bot(self, self.restarts, self.disk)
+        except NotAdmittedError:  # the operator tries again
+            self.after(SECOND, self._restart)
+            return
         self.awake_since = self.clock.now
         self.lives.append(self.bot.ledger.writer.head.seq)
         self.judge.restarted(self.bot)
@@ -220,7 +225,7 @@ class World:
 
     def travel(self, request: web.Request, by: int) -> None:
         """Orders set out, or arrive."""
-        for client_order_id in orders_in(request):
+        for client_order_id in self.tongue.orders_in(request):
             self.travelling[client_order_id] += by
 
     # -- what others ask of the world
