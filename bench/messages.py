@@ -15,7 +15,7 @@ from adapters.polymarket.wire import FrameDecoder
 from bench.frames import change_texts, markets, snapshot_text
 from bench.pipelines import watches_for
 from models.book import BookUpdate
-from models.book_keeping import Book, Effect
+from models.book_keeping import CHANGED, Book
 from models.clock import BootNs
 from models.market import Market
 
@@ -29,11 +29,13 @@ def ours(listed: list[Market]) -> Handler:
     for book in books.values():
         book.begin(1)
 
+    at = BootNs(1)
+
     def handle(frame: bytes) -> None:
-        for event in decoder.decode(frame, BootNs(1)):
+        for event in decoder.decode(frame, at):
             book = books[event.market_id]
             effect = book.update(event) if type(event) is BookUpdate else book.snapshot(event)
-            if effect is not Effect.NOTHING and book.due(BootNs(1)):
+            if effect is CHANGED and book.due(at):
                 watch = watches[event.market_id]
                 watch.put(book.top(), (0, 1))
                 watch.gap()

@@ -25,6 +25,10 @@ Change = tuple[int, int, int]
 
 The size is the level's new total (0 removes it), or a signed difference in a relative update.
 """
+Claims = tuple[int | None, int | None, int | None, int | None]
+"""The venue's own best price of each side, in the order of the constants above: None for an empty side, `UNSAID` where
+it says nothing of the side."""
+UNSAID: Final = -1
 Levels = tuple[tuple[int, int], ...]
 """(price, size) pairs of one side in any order; consumers sort or take max/min, never trust the wire's order."""
 
@@ -87,8 +91,8 @@ class BookUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     received_at: BootNs
     lag_ms: int | None = None
     """Receive time minus exchange time, corrected by the clock offset measured at connect. None: not measurable."""
-    claimed: tuple[Change, ...] = ()
-    """(side, best price or 0 for an empty side, 0): what the venue says its best prices are after these changes."""
+    claimed: Claims | None = None
+    """What the venue says its best prices are after these changes."""
 
 
 class MarketAlive(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -18,11 +18,12 @@ import msgspec
 from models.book import (
     NO_ASK,
     NO_BID,
+    UNSAID,
     YES_ASK,
     YES_BID,
     BookSnapshot,
     BookUpdate,
-    Change,
+    Claims,
     Levels,
     MarketAlive,
     NotReady,
@@ -56,6 +57,9 @@ class Effect(enum.IntEnum):
     """A snapshot made the book ready."""
 
 
+CHANGED: Final = Effect.CHANGED
+"""Looking a member up in its enumeration costs more than what it stands for, on the hot path."""
+
 QUIET_NS: Final = 50 * MS
 """A top whose prices and sizes stand is published again after this long, for its times."""
 
@@ -76,7 +80,6 @@ class Book:
     __slots__ = (
         "_best",
         "_changed_since_snapshot",
-        "_deltas",
         "_disputed",
         "_levels",
         "_lost_at",
@@ -85,6 +88,7 @@ class Book:
         "_quiet",
         "_seen_no",
         "_seen_yes",
+        "_updates_before",
         "counts",
         "depth",
         "evidence_at",
@@ -121,9 +125,10 @@ class Book:
         self._seen_yes = False
         self._seen_no = False
         self._changed_since_snapshot = True
+        self._updates_before = 0
+        """`counts.updates` when the connection began."""
         self._disputed = 0
         """Sides (bit 1 << side) whose best price the venue has claimed to be another than ours."""
-        self._deltas = 0
         self._lost_at = 0
         self._quiet = False
         self._published_at = BootNs(0)
@@ -134,7 +139,7 @@ class Book:
         """A new connection: nothing known from the old one may be used, nor its numbering and its times."""
         self.generation = generation
         self._pending.clear()
-        self._deltas = 0
+        self._updates_before = self.counts.updates
         self.seq = None
         self.yes_as_of_ms = self.no_as_of_ms = None
         return self._lose(NotReady.NO_SNAPSHOT)
@@ -165,19 +170,19 @@ class Book:
             return Effect.NOTHING
         if self.not_ready is not None:
             return self._keep(event)
-        seq = event.seq
-        if seq is not None and self.seq is not None:
-            if seq <= self.seq:
+        seq, known = event.seq, self.seq
+        if seq is not None and known is not None:
+            if seq <= known:
                 self.counts.duplicates += 1
                 return Effect.NOTHING
-            if seq != self.seq + 1:
+            if seq != known + 1:
                 self.counts.gaps += 1
                 self._pending.append(event)
                 return self._lose(NotReady.GAP, event.received_at)
         if not self._apply(event):
             self._pending.append(event)
             return self._lose(NotReady.BAD_LEVEL, event.received_at)
-        return Effect.CHANGED
+        return CHANGED
 
     def alive(self, event: MarketAlive) -> Effect:
         """A heartbeat: current if its sequence number is ours, a gap if it is ahead."""
@@ -202,7 +207,11 @@ class Book:
             for side, levels in enumerate((snapshot.yes_bids, snapshot.yes_asks, snapshot.no_bids, snapshot.no_asks))
             if levels is not None
         ]
-        comparable = snapshot.generation == self.generation and self.not_ready is None and self._deltas > 0
+        comparable = (
+            snapshot.generation == self.generation
+            and self.not_ready is None
+            and self.counts.updates > self._updates_before
+        )
         if snapshot.seq is not None and self.seq is not None:
             comparable = comparable and snapshot.seq == self.seq
         emptied = all(not levels for _, levels in pairs)
@@ -325,12 +334,12 @@ class Book:
     def _apply(self, event: BookUpdate) -> bool:
         """Write the changes; False where a level would become negative (the book was wrong before)."""
         all_levels, best = self._levels, self._best
-        moved = False
+        moved, relative, whole = False, event.relative, event.whole
         # Legs as of different instants, or only one of them renewed: the skew between them may change with the times.
-        touched = not event.whole or self.yes_as_of_ms != self.no_as_of_ms or self.depth > 0
+        touched = not whole or self.yes_as_of_ms != self.no_as_of_ms or self.depth > 0
         for side, price, size in event.changes:
             levels = all_levels[side]
-            if event.relative:
+            if relative:
                 size += levels.get(price, 0)
             top = best[side]
             if size > 0:
@@ -347,29 +356,37 @@ class Book:
                 moved = True
         if moved:
             self._changed_since_snapshot = True
-        self.seq = event.seq if event.seq is not None else self.seq
-        yes, no = (True, True) if event.whole else outcomes_changed(event)
-        self._touch(event.exchange_ms, event.received_at, event.lag_ms, yes=yes, no=no)
-        disputed = self._disputed
-        if event.claimed:
-            self._compare_claims(event.claimed)
-        self._quiet = not (moved or touched or disputed != self._disputed)
+        if event.seq is not None:
+            self.seq = event.seq
+        if whole:
+            self.yes_as_of_ms = self.no_as_of_ms = event.exchange_ms
+            self.received_at = self.evidence_at = event.received_at
+            self.lag_ms = event.lag_ms
+        else:
+            yes, no = outcomes_changed(event)
+            self._touch(event.exchange_ms, event.received_at, event.lag_ms, yes=yes, no=no)
+        claimed = event.claimed
+        if claimed is not None and (self._disputed or claimed != tuple(best)):
+            touched = self._compare_claims(claimed) or touched
+        self._quiet = not (moved or touched)
         self.counts.updates += 1
-        self._deltas += 1
         return True
 
-    def _compare_claims(self, claimed: tuple[Change, ...]) -> None:
-        """Note which sides the venue sees otherwise. A side stays disputed until it, or a snapshot, agrees again."""
-        best, disputed = self._best, self._disputed
+    def _compare_claims(self, claimed: Claims) -> bool:
+        """Note which sides the venue sees otherwise; whether that is news. A side stays disputed until it, or a
+        snapshot, agrees again.
+        """
+        before = disputed = self._disputed
         wrong = False
-        for side, price, _ in claimed:
-            if (best[side] or 0) == price:
+        for side, (price, ours) in enumerate(zip(claimed, self._best, strict=True)):
+            if price == ours:
                 disputed &= ~(1 << side)
-            else:
+            elif price != UNSAID:
                 disputed |= 1 << side
                 wrong = True
         self._disputed = disputed
         self.counts.claims_wrong += wrong
+        return disputed != before
 
     def _touch(self, exchange_ms: int | None, received_at: BootNs, lag_ms: int | None, *, yes: bool, no: bool) -> None:
         if yes:

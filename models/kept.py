@@ -30,4 +30,4 @@ def lacking(event: BookUpdate, yes_ms: int | None, no_ms: int | None, *, in_stre
     if not (yes_contained or no_contained):
         return event
     changes = tuple(c for c in event.changes if not (yes_contained if c[0] <= YES_ASK else no_contained))
-    return msgspec.structs.replace(event, changes=changes, whole=False, claimed=()) if changes else None
+    return msgspec.structs.replace(event, changes=changes, whole=False, claimed=None) if changes else None

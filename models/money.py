@@ -26,6 +26,8 @@ ONE_DOLLAR: Final = PriceMicros(MICRO)
 _STEP: Final = Decimal("0.000001")
 _EXACT: Final = Context(prec=18, traps=[Inexact, InvalidOperation])
 """Twelve digits before the point, like `_DECIMAL`; the default context would round a longer number silently."""
+_SCALES: Final = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
+"""Millionths per unit of the last digit, by the number of digits after the point."""
 _DECIMAL: Final = re.compile(r"-?(?:[0-9]{1,12}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})\Z")
 
 
@@ -39,6 +41,15 @@ def parse_micros(text: str) -> int:
     Exponents, signs other than one minus, digits of other scripts, NaN and anything finer than a millionth raise
     `MoneyError`: a silently rounded price is worse than no price.
     """
+    whole, _, fraction = text.partition(".")
+    digits = whole + fraction
+    if len(whole) <= 12 and len(fraction) <= 6 and digits.isascii() and digits.isdigit():
+        return int(digits) * _SCALES[len(fraction)]
+    return _unusual_micros(text)
+
+
+def _unusual_micros(text: str) -> int:
+    """A negative amount, one with more digits, or none at all."""
     if not _DECIMAL.match(text):
         raise MoneyError(f"not a plain decimal number: {text[:40]!r}")
     negative = text[0] == "-"

@@ -11,7 +11,19 @@ from typing import Any
 
 import msgspec
 
-from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID, BookSnapshot, BookUpdate, Levels, Source, TopOfBook
+from models.book import (
+    NO_ASK,
+    NO_BID,
+    UNSAID,
+    YES_ASK,
+    YES_BID,
+    BookSnapshot,
+    BookUpdate,
+    Claims,
+    Levels,
+    Source,
+    TopOfBook,
+)
 from models.clock import MS, SECOND, BootNs
 from models.fees import NO_FEES, FeeSchedule
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
@@ -208,5 +220,12 @@ def update(
         exchange_ms=exchange_ms,
         received_at=BootNs(received_at),
         lag_ms=lag_ms,
-        claimed=tuple((SIDES[side], price(p), 0) for side, p in claimed),
+        claimed=_claims(dict(claimed)) if claimed else None,
     )
+
+
+def _claims(said: dict[str, str]) -> Claims:
+    yes_bid, yes_ask, no_bid, no_ask = (
+        (price(said[side]) or None) if side in said else UNSAID for side in ("yes_bid", "yes_ask", "no_bid", "no_ask")
+    )
+    return yes_bid, yes_ask, no_bid, no_ask

@@ -1,22 +1,25 @@
 """The market channel's JSON as msgspec structs, and its decimal strings as exact integers.
 
 Source: polymarket.md 3.4 and 3.5 (venue pages "Market channel", AsyncAPI file, read 2026-11-22). Every number on the
-wire is a string and stays one until `PriceTable` or `SizeTable` has read it. Unknown fields are ignored.
+wire is a string and stays one until `PriceTable`, `BestPriceTable` or `size_of` has read it. Unknown fields are
+ignored.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from models.money import MICRO, MoneyError, parse_micros, parse_price, parse_shares
+from models.money import MICRO, MoneyError, parse_micros, parse_price
 
-TABLE_MAX: Final = 65_536
+TABLE_MAX: Final = 4_096
 """Texts remembered per table. Prices have a few hundred, sizes are endless; a full table starts again from nothing."""
 
 DECIMALS_MAX: Final = 18
 """Longest fraction that a size may have."""
+
+Value = TypeVar("Value", int, int | None)
 
 CONTROL_TEXTS: Final = frozenset({"PONG", "PING", "NO NEW ASSETS"})
 """Plain text frames that are not JSON (polymarket.md 3.2)."""
@@ -60,7 +63,7 @@ class Change(msgspec.Struct, gc=False):
     best_ask: str | None = None
 
 
-class PriceChangeFrame(msgspec.Struct, tag_field="event_type", tag="price_change"):
+class PriceChangeFrame(msgspec.Struct, gc=False, tag_field="event_type", tag="price_change"):
     """`price_change`: one order seen on both tokens, so normally two entries."""
 
     market: str
@@ -148,40 +151,54 @@ class PriceTable(dict[str, int]):
         return price
 
 
-class SizeTable(dict[str, int]):
-    """Size text -> micro-shares, zero or more, rounded down. A text that is no such size raises `MoneyError`.
+def size_of(text: str) -> int:
+    """Micro-shares, zero or more, rounded down. A text that is no such size raises `MoneyError`.
 
     Shares have six decimals on chain; more come from somebody's binary floats (`1.9300000000000002`, seen in a
     recording of 2026-09-28). Rounding down never shows more depth than there is.
     """
+    try:
+        size = parse_micros(text)
+    except MoneyError:
+        size = parse_micros(_cut(text))
+    if size <= 0 and text[:1] == "-":  # "-0" is a number, but not one that a venue means
+        raise MoneyError(f"negative size: {text[:40]!r}")
+    return size
+
+
+def _cut(text: str) -> str:
+    """Without what is finer than a millionth, if it is a fraction of a length that a float may have."""
+    whole, _, fraction = text.partition(".")
+    plain = 6 < len(fraction) <= DECIMALS_MAX and fraction.isascii() and fraction.isdigit()
+    return f"{whole}.{fraction[:6]}" if plain else text
+
+
+class SizeTable(dict[str, int]):
+    """Size text -> micro-shares, as `size_of` has it, where the same sizes come again and again."""
 
     def __missing__(self, text: str) -> int:
-        if text[:1] == "-":  # "-0" is a number, but not one that a venue means
-            raise MoneyError(f"negative size: {text[:40]!r}")
-        whole, _, fraction = text.partition(".")
-        plain = 6 < len(fraction) <= DECIMALS_MAX and fraction.isascii() and fraction.isdigit()
-        size = parse_shares(f"{whole}.{fraction[:6]}" if plain else text)
+        size = size_of(text)
         remember(self, text, size)
         return size
 
 
-class BestPriceTable(dict[str, int]):
-    """`best_bid` or `best_ask` text -> micro-dollars, 0 for an empty side.
+class BestPriceTable(dict[str, int | None]):
+    """`best_bid` or `best_ask` text -> micro-dollars, None for an empty side.
 
     An empty side is written "0" for bids and "1" for asks (polymarket.md 3.5). Neither is a possible price, so both
     mean an empty side wherever they stand.
     """
 
-    def __missing__(self, text: str) -> int:
+    def __missing__(self, text: str) -> int | None:
         micros = parse_micros(text)
         if not 0 <= micros <= MICRO or text[:1] == "-":
             raise MoneyError(f"best price outside [0, 1]: {text[:40]!r}")
-        price = micros % MICRO
+        price = micros % MICRO or None
         remember(self, text, price)
         return price
 
 
-def remember(table: dict[str, int], text: str, value: int) -> None:
+def remember(table: dict[str, Value], text: str, value: Value) -> None:
     if len(table) >= TABLE_MAX:
         table.clear()
     table[text] = value

@@ -34,15 +34,18 @@ from adapters.polymarket.frames import (
     PriceTable,
     SizeTable,
     TickSizeFrame,
+    size_of,
 )
 from models.book import (
     NO_ASK,
     NO_BID,
+    UNSAID,
     YES_ASK,
     YES_BID,
     BookLost,
     BookSnapshot,
     BookUpdate,
+    Change,
     Levels,
     NotReady,
 )
@@ -54,7 +57,7 @@ from models.money import MICRO, MoneyError, PriceMicros, parse_price
 
 FeedEvent = BookSnapshot | BookUpdate | BookLost | TickChanged | MarketResolved
 
-_DECODER: Final = msgspec.json.Decoder(Event | list[Event])
+_DECODE: Final = msgspec.json.Decoder(Event | list[Event]).decode
 _ONE: Final = msgspec.json.Decoder(Event)
 _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _MENTIONED: Final = msgspec.json.Decoder(Mentioned)
@@ -66,6 +69,7 @@ UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 _YES: Final = 1
 _NO: Final = 2
 _BOTH: Final = _YES | _NO
+_SILENT: Final = [UNSAID] * 4
 
 Leg = tuple[MarketId, int, int, int]
 """(market, its bid side, its ask side, _YES or _NO) of one token."""
@@ -118,65 +122,70 @@ class FrameDecoder:
         self._received_at = BootNs(0)
         self._lag = LagMeter()
 
-    def decode(self, frame: str | bytes, received_at: BootNs) -> list[FeedEvent]:
+    def decode(self, frame: str | bytes, received_at: BootNs) -> Sequence[FeedEvent]:
         """The events of one frame in order; never raises."""
-        events: list[FeedEvent] = []
-        self._events, self._received_at = events, received_at
         self.counts.frames += 1
+        self._received_at = received_at
         try:
-            message = _DECODER.decode(frame)
+            message = _DECODE(frame)
         except UNREADABLE:
+            self._events = []
             self._salvage(frame)
-            return events
+            return self._events
+        if type(message) is not PriceChangeFrame:
+            self._events = []
+            self._convert_all(message if isinstance(message, list) else [message])
+            return self._events
+        # The usual frame, without a list to spare.
         try:
-            if type(message) is PriceChangeFrame:
-                self._price_change(message)
-                return events
+            update = self._price_change(message)
         except (MoneyError, WireError):
+            self._events = []
             self.counts.failed += 1
             self._lose(self._concerned(message))
-            return events
-        self._convert_all(message if isinstance(message, list) else [message])
-        return events
+            return self._events
+        return () if update is None else (update,)
 
     # -- one event each
 
-    def _price_change(self, frame: PriceChangeFrame) -> None:
+    def _price_change(self, frame: PriceChangeFrame) -> BookUpdate | None:
+        """None where all its tokens are others than ours."""
         market_id = frame.market
-        prices, sizes, best, legs = self._prices, self._sizes, self._best, self._legs
-        changes = []
-        claimed = []
-        spoke = 0
+        prices, best, legs = self._prices, self._best, self._legs
+        changes: list[Change] = []
+        claims: list[int | None] = [UNSAID, UNSAID, UNSAID, UNSAID]
+        spoke = size = 0
+        leg = said = None
         for entry in frame.price_changes:
-            leg = legs.get(entry.asset_id)
-            if leg is None:
+            known = legs.get(entry.asset_id)
+            if known is None:
                 self.counts.unknown_assets += 1
                 continue
+            leg = known
             owner, bid, ask, outcome = leg
             if owner != market_id:
                 raise WireError("a token under another market's id")
-            changes.append((bid if entry.side == "BUY" else ask, prices[entry.price], sizes[entry.size]))
+            if entry.size != said:  # the mirrored entry says the same
+                said = entry.size
+                size = size_of(said)
+            changes.append((bid if entry.side == "BUY" else ask, prices[entry.price], size))
             spoke |= outcome
             if entry.best_bid is not None:
-                claimed.append((bid, best[entry.best_bid], 0))
+                claims[bid] = best[entry.best_bid]
             if entry.best_ask is not None:
-                claimed.append((ask, best[entry.best_ask], 0))
-        if not changes:
-            return
-        if len(changes) > 2:  # several changes of one token: its last word on its best prices counts
-            claimed = list({side: (side, price, zero) for side, price, zero in claimed}.values())
+                claims[ask] = best[entry.best_ask]
+        if leg is None:
+            return None
         exchange_ms = exchange_time(frame.timestamp)
-        self._events.append(
-            BookUpdate(
-                market_id=MarketId(market_id),
-                generation=self._generation,
-                changes=tuple(changes),
-                whole=spoke == _BOTH,
-                exchange_ms=exchange_ms,
-                received_at=self._received_at,
-                lag_ms=self._lag.lag_ms(self._received_at, exchange_ms),
-                claimed=tuple(claimed),
-            )
+        return BookUpdate(
+            market_id=leg[0],
+            generation=self._generation,
+            changes=tuple(changes),
+            whole=spoke == _BOTH,
+            exchange_ms=exchange_ms,
+            received_at=self._received_at,
+            lag_ms=self._lag.lag_ms(self._received_at, exchange_ms),
+            claimed=None if claims == _SILENT else tuple(claims),  # type: ignore[arg-type]  # one of each side
         )
 
     def _book(self, frame: BookFrame) -> None:
@@ -267,7 +276,8 @@ class FrameDecoder:
             case BookFrame():
                 self._book(message)
             case PriceChangeFrame():
-                self._price_change(message)
+                if (update := self._price_change(message)) is not None:
+                    self._events.append(update)
             case TickSizeFrame() if message.market in self._ticks:
                 self._tick(MarketId(message.market), message.new_tick_size)
             case MarketResolvedFrame():

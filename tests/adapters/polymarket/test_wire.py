@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.polymarket.wire import FrameDecoder
-from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID, BookLost, BookSnapshot, BookUpdate, NotReady
+from models.book import NO_ASK, NO_BID, UNSAID, YES_BID, BookLost, BookSnapshot, BookUpdate, NotReady
 from models.clock import MS, BootNs
 from models.market import Market, Outcome
 from models.messages import MarketResolved, TickChanged
@@ -66,12 +66,7 @@ def test_both_mirrored_entries_of_a_price_change_travel_in_one_update(market: Ma
             exchange_ms=1_795_334_400_456,
             received_at=AT,
             lag_ms=0,
-            claimed=(
-                (YES_BID, 480_000, 0),
-                (YES_ASK, 520_000, 0),
-                (NO_BID, 480_000, 0),
-                (NO_ASK, 520_000, 0),
-            ),
+            claimed=(480_000, 520_000, 480_000, 520_000),
         )
     ]
 
@@ -81,17 +76,17 @@ def test_a_price_change_of_one_token_speaks_for_that_outcome_only(market: Market
 
     assert event.changes == ((NO_BID, 400_000, 0),)
     assert not event.whole
-    assert event.claimed == ()
+    assert event.claimed is None
 
 
 @pytest.mark.parametrize(("best_bid", "best_ask"), [("0", "1"), ("0.00", "1.000"), ("1", "0")])
-def test_the_sentinels_of_an_empty_side_become_zero(market: Market, best_bid: str, best_ask: str) -> None:
+def test_the_sentinels_of_an_empty_side_become_none(market: Market, best_bid: str, best_ask: str) -> None:
     (event,) = decode(
         FrameDecoder([market], 1),
         price_change(market, entry("11", "BUY", "0.48", "0", best_bid=best_bid, best_ask=best_ask)),
     )
 
-    assert event.claimed == ((YES_BID, 0, 0), (YES_ASK, 0, 0))
+    assert event.claimed == (None, None, UNSAID, UNSAID)
 
 
 def test_the_last_word_of_a_token_on_its_best_prices_counts(market: Market) -> None:
@@ -105,7 +100,7 @@ def test_the_last_word_of_a_token_on_its_best_prices_counts(market: Market) -> N
         ),
     )
 
-    assert event.claimed == ((YES_BID, 490_000, 0), (YES_ASK, 510_000, 0))
+    assert event.claimed == (490_000, 510_000, UNSAID, UNSAID)
 
 
 def test_books_of_both_tokens_of_one_instant_become_one_snapshot(market: Market, other_market: Market) -> None:
@@ -385,7 +380,7 @@ def test_every_frame_of_the_recording_is_read(market: Market, binary_tape: list[
     updates = [event for event in events if isinstance(event, BookUpdate)]
     assert (decoder.counts.frames, decoder.counts.unknown, decoder.counts.failed) == (119, 0, 0)
     assert len(updates) == 97
-    assert all(update.whole and len(update.claimed) == 4 for update in updates)
+    assert all(update.whole and update.claimed and UNSAID not in update.claimed for update in updates)
     assert sum(isinstance(event, BookSnapshot) for event in events) == 15
     assert not any(isinstance(event, BookLost) for event in events)
 
