@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.kalshi.order_wire import wire_id
 from adapters.polymarket.account import make_account
 from adapters.polymarket.terms import MarketTerms
 from models.clock import WallNs
@@ -112,6 +113,39 @@ def _digests(ledger: Path, venue: VenueProcess) -> set[str]:
     return {account.order_id(intent, terms[intent.market_id]) for intent in intents(ledger)}
 
 
+# -- Kalshi
+
+
+def _kalshi_secrets(kind: str) -> Callable[[Ready], dict[str, str]]:
+    """With the member's key of that kind: the venue takes RSA-PSS and Ed25519 signatures."""
+
+    def secrets(ready: Ready) -> dict[str, str]:
+        key = next(key for key in ready["accounts"][0]["keys"] if key["kind"] == kind)
+        return {"KEY_ID": key["key_id"], "PRIVATE_KEY_PATH": key["private_key_path"]}
+
+    return secrets
+
+
+def _wire_ids(ledger: Path, _venue: VenueProcess) -> set[str]:
+    """The venue repeats our own ids, in which a sale differs by one digit."""
+    return {wire_id(intent) for intent in intents(ledger)}
+
+
+def _kalshi(kind: str) -> Ground:
+    return Ground(
+        name="kalshi",
+        config=ROOT / "docs" / "config.faults.kalshi.yaml",
+        secrets=_kalshi_secrets(kind),
+        plan="faults_kalshi",
+        simulate=("--dialect", "kalshi"),
+        order_names=_wire_ids,
+        impossible={
+            "fills reversed by the venue": "its executions are final when they are told; nothing is settled later "
+            "that could still be undone",
+        },
+    )
+
+
 GROUNDS: Final[Mapping[str, Ground]] = {
     "simulated": Ground(name="simulated", config=FAULTS_CONFIG, secrets=_simulated_secrets, real=False),
     "polymarket": Ground(
@@ -126,4 +160,6 @@ GROUNDS: Final[Mapping[str, Ground]] = {
             "best prices, and the book is read anew",
         },
     ),
+    "kalshi": _kalshi("ed25519"),
+    "kalshi-rsa": _kalshi("rsa"),
 }

@@ -26,6 +26,9 @@ KEY_HEADER: Final = "KALSHI-ACCESS-KEY"
 TIME_HEADER: Final = "KALSHI-ACCESS-TIMESTAMP"
 SIGNATURE_HEADER: Final = "KALSHI-ACCESS-SIGNATURE"
 
+TRADES: Final = frozenset(("write", "write::trade"))
+"""Scopes of a key, one of which is enough to trade."""
+
 KEY_FILE_MAX: Final = 16 * 1024
 RSA_BITS_MIN: Final = 2048
 

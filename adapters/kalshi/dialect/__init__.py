@@ -20,13 +20,22 @@ from adapters.kalshi.catalog import VENUE
 from adapters.kalshi.dialect.exchange import KalshiExchange, setup_for
 from adapters.kalshi.dialect.face import BASE, KalshiFace
 from adapters.kalshi.dialect.markets import DEFAULT_COUNT, Listings, listed_markets
-from adapters.kalshi.dialect.members import Member, Members, make_member, write_key
+from adapters.kalshi.dialect.members import (
+    READ_ONLY,
+    ApiKey,
+    Member,
+    Members,
+    ed25519_key,
+    make_member,
+    rsa_key,
+    write_key,
+)
+from adapters.kalshi.dialect.truth import member_truth
 from adapters.simulated.catalog import DEFAULT_MARKETS
 from adapters.simulated.cli import say
 from adapters.simulated.exchange import NO_PLAN, Setup
 from adapters.simulated.faults import Plan, PlanError, read_plan
 from adapters.simulated.server import SimulatedServer
-from adapters.simulated.truth import truth
 from models.clock import MS, SECOND
 from models.money import MICRO, text
 
@@ -52,6 +61,8 @@ def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
 
 def _serve(options: argparse.Namespace, plan: Plan, directory: Path, stop: threading.Event) -> int:
     members = [make_member(f"trader-{index + 1}", os.urandom) for index in range(options.accounts)]
+    for member in members:
+        member.keys += [rsa_key(os.urandom), ed25519_key(os.urandom, READ_ONLY)]
     count = DEFAULT_COUNT if options.markets == DEFAULT_MARKETS else options.markets
     setup = Setup(seed=options.seed, start=time.time_ns(), rate=options.rate, plan=plan)
     exchange = make_exchange(setup, count, members, options.cash * MICRO)
@@ -64,7 +75,7 @@ def _serve(options: argparse.Namespace, plan: Plan, directory: Path, stop: threa
     say(ready_line(server, exchange, directory))
     stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
     server.stop()
-    say(truth(exchange, None if options.for_ns is None else options.for_ns // MS) | {"dialect": VENUE})
+    say(member_truth(exchange, None if options.for_ns is None else options.for_ns // MS))
     return EXIT_OK
 
 
@@ -99,8 +110,10 @@ def ready_line(server: SimulatedServer, exchange: KalshiExchange, directory: Pat
             {
                 "name": member.name,
                 "cash": text(sum(exchange.holdings(member.account(s)).cash for s in exchange.listings.shards)),
-                "key_id": member.key_id,
-                "private_key_path": str(write_key(member, directory)),
+                **_key_row(member.key, directory),
+                "keys": [
+                    {"kind": key.kind, "scopes": sorted(key.scopes), **_key_row(key, directory)} for key in member.keys
+                ],
             }
             for member in exchange.members.all
         ],
@@ -108,3 +121,7 @@ def ready_line(server: SimulatedServer, exchange: KalshiExchange, directory: Pat
         "seed": exchange.setup.seed,
         "plan": exchange.setup.plan.name,
     }
+
+
+def _key_row(key: ApiKey, directory: Path) -> dict[str, str]:
+    return {"key_id": key.key_id, "private_key_path": str(write_key(key, directory))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,7 +11,7 @@ import msgspec
 
 from adapters.kalshi.dialect import cancels, catalog_reads, orders, portfolio
 from adapters.kalshi.dialect.exchange import KalshiExchange
-from adapters.kalshi.dialect.members import Member
+from adapters.kalshi.dialect.members import NO_REGION, NO_SCOPE, ApiKey, Member
 from adapters.kalshi.dialect.order_checks import charge, decoded
 from adapters.kalshi.dialect.replies import (
     INVALID_PARAMETERS,
@@ -25,6 +26,7 @@ from adapters.kalshi.dialect.replies import (
     good,
 )
 from adapters.kalshi.dialect.rows import count, instant, wire_id
+from adapters.kalshi.dialect.truth import member_truth
 from adapters.kalshi.signing import KEY_HEADER
 from adapters.simulated import web
 from adapters.simulated.accounts import EntryKind
@@ -35,8 +37,9 @@ from models.money import MICRO, MoneyError, parse_shares
 
 BASE: Final = "/trade-api/v2"
 WS_PATH: Final = "/trade-api/ws/v2"
-OPERATOR: Final = frozenset({"/levers", "/truth"})
-"""For whoever runs the exchange; no part of the protocol."""
+LEVERS: Final = "/levers"
+TRUTH: Final = "/truth"
+"""For whoever runs the exchange, with or without the protocol's root before it; no part of the protocol."""
 CENTI_CENT: Final = 100
 """Micro-dollars in the unit of transfers."""
 
@@ -68,13 +71,18 @@ class KalshiFace:
     user_path = WS_PATH
 
     def __init__(self) -> None:
+        self.clock_ahead_s = 0
+        """How far the clock of this face is ahead of the exchange's, to try what a skewed clock does."""
         self._transfers: set[str] = set()
 
     def answer(self, exchange: InProcessExchange, request: Request, now: int) -> Answer:
         assert isinstance(exchange, KalshiExchange)
         parts = urlsplit(request.target)
-        if parts.path in OPERATOR:
-            return web.answer(exchange, request, now)
+        asked = (request.method, parts.path.removeprefix(BASE))
+        if asked == ("GET", TRUTH):
+            return good(member_truth(exchange))
+        if asked == ("POST", LEVERS):
+            return web.answer(exchange, replace(request, target=LEVERS), now)
         try:
             if not parts.path.startswith(f"{BASE}/"):
                 raise RefusedError(NOT_FOUND)
@@ -82,13 +90,19 @@ class KalshiFace:
             answer = self._answer(exchange, request, path, parse_qs(parts.query), now)
         except RefusedError as refused:
             answer = bad(refused.problem)
-        return Answer(answer.status, answer.body, answer.manner, answer.delay, {**dated(now), **answer.headers})
+        return Answer(
+            answer.status,
+            answer.body,
+            answer.manner,
+            answer.delay,
+            {**dated(self._clock_ms(now) * MS), **answer.headers},
+        )
 
     def stream_account(self, exchange: InProcessExchange, request: Request, now: int) -> str | Answer | None:
         """Every stream is somebody's, also one of public data."""
         assert isinstance(exchange, KalshiExchange)
-        member = exchange.members.signed(request.headers, "GET", request.target, now // MS)
-        return bad(member) if isinstance(member, Problem) else member.name
+        signed = exchange.members.signed(request.headers, "GET", request.target, self._clock_ms(now))
+        return bad(signed) if isinstance(signed, Problem) else signed[0].name
 
     # -- inside
 
@@ -103,18 +117,26 @@ class KalshiFace:
         if request.method == "GET":
             if not request.headers.get(KEY_HEADER, "") and (found := catalog_reads.public(exchange, path, query)):
                 return good(found)
-            member = self._member(exchange, request, now)
+            member, _ = self._signed(exchange, request, now)
             if not member.may_read(now):
                 raise RefusedError(TOO_MANY)
             body = catalog_reads.public(exchange, path, query) or self._read(exchange, member, path, query, now)
             return good(body)
-        return self._write(exchange, self._member(exchange, request, now), request, path, query, now)
+        member, key = self._signed(exchange, request, now)
+        if not key.may_trade:
+            raise RefusedError(NO_SCOPE)
+        if member.region_expires_s is not None and self._clock_ms(now) >= member.region_expires_s * 1_000:
+            raise RefusedError(NO_REGION)
+        return self._write(exchange, member, request, path, query, now)
 
-    def _member(self, exchange: KalshiExchange, request: Request, now: int) -> Member:
-        member = exchange.members.signed(request.headers, request.method, request.target, now // MS)
-        if isinstance(member, Problem):
-            raise RefusedError(member)
-        return member
+    def _signed(self, exchange: KalshiExchange, request: Request, now: int) -> tuple[Member, ApiKey]:
+        signed = exchange.members.signed(request.headers, request.method, request.target, self._clock_ms(now))
+        if isinstance(signed, Problem):
+            raise RefusedError(signed)
+        return signed
+
+    def _clock_ms(self, now: int) -> int:
+        return now // MS + self.clock_ahead_s * 1_000
 
     def _read(
         self, exchange: KalshiExchange, member: Member, path: list[str], query: dict[str, list[str]], now: int
@@ -132,21 +154,10 @@ class KalshiFace:
                 return portfolio.balance(exchange, member, query, now)
             case ["portfolio", "settlements"]:
                 return portfolio.settlements(exchange, member, query)
-            case ["portfolio", "subaccounts", "netting"]:
-                return _netting(member)
             case ["portfolio", "order_groups"]:
                 groups = [g for g in exchange.groups.all.values() if g.owner == member.name]
                 return {"order_groups": [{"id": g.group_id, "is_auto_cancel_enabled": True} for g in groups]}
-            case ["exchange", "user_data_timestamp"]:
-                return {"as_of_time": instant(now)}
-            case ["account", "limits"]:
-                return _limits(member)
-            case ["account", "endpoint_costs"]:
-                return {
-                    "default_cost": 10,
-                    "endpoint_costs": [{"method": "DELETE", "path": f"{BASE}/portfolio/events/orders", "cost": 2}],
-                }
-        raise RefusedError(NOT_FOUND)
+        return _account_read(member, path, now)
 
     def _write(
         self,
@@ -200,6 +211,30 @@ class KalshiFace:
 
 def _netting(member: Member) -> dict[str, Any]:
     return {"netting_configs": [{"subaccount_number": 0, "enabled": member.collateral_return, "exchange_index": 0}]}
+
+
+def _account_read(member: Member, path: list[str], now: int) -> dict[str, Any]:
+    match path:
+        case ["portfolio", "subaccounts", "netting"]:
+            return _netting(member)
+        case ["api_keys"]:
+            return _api_keys(member)
+        case ["exchange", "user_data_timestamp"]:
+            return {"as_of_time": instant(now)}
+        case ["account", "limits"]:
+            return _limits(member)
+        case ["account", "endpoint_costs"]:
+            cheap = {"method": "DELETE", "path": f"{BASE}/portfolio/events/orders", "cost": 2}
+            return {"default_cost": 10, "endpoint_costs": [cheap]}
+    raise RefusedError(NOT_FOUND)
+
+
+def _api_keys(member: Member) -> dict[str, Any]:
+    keys = [
+        {"api_key_id": key.key_id, "name": f"{member.name} {number}", "scopes": sorted(key.scopes)}
+        for number, key in enumerate(member.keys, 1)
+    ]
+    return {"api_keys": keys, "api_key_region_expiration_ts": member.region_expires_s}
 
 
 def _limits(member: Member) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.kalshi.dialect.exchange import KalshiExchange
 from adapters.kalshi.dialect.markets import Listed
-from adapters.kalshi.dialect.members import NO_SCOPE, Member
+from adapters.kalshi.dialect.members import Member
 from adapters.kalshi.dialect.replies import (
     ALREADY_EXISTS,
     EXCHANGE_PAUSED,
@@ -178,9 +178,7 @@ def meets(exchange: KalshiExchange, checked: Checked) -> list[tuple[VenueOrder, 
 
 
 def charge(member: Member, shards: tuple[int, ...], cost: int, now: int) -> None:
-    """Raises `RefusedError` where a bucket is empty, or the key may not trade."""
-    if not member.may_trade:
-        raise RefusedError(NO_SCOPE)
+    """Raises `RefusedError` where a bucket is empty."""
     if not member.may_write(shards, cost, now):
         raise RefusedError(TOO_MANY)
 

@@ -80,9 +80,8 @@ class Counter:
         return Told(answer.status, json.loads(answer.body) if answer.body else None, answer.headers)
 
     def signed(self, method: str, target: str, member: int = 0, skew_ms: int = 0) -> dict[str, str]:
-        who = self.members[member]
-        assert who.private_pem is not None
-        return RequestSigner(who.key_id, parse_key(who.private_pem)).headers(self.now // MS + skew_ms, method, target)
+        key = self.members[member].key
+        return RequestSigner(key.key_id, parse_key(key.private_pem)).headers(self.now // MS + skew_ms, method, target)
 
     def order(self, side: str, price: str, size: str, *, member: int = 0, ticker: str = FED, **more: Any) -> Told:
         shard = self.exchange.listings.by_ticker[ticker].shard

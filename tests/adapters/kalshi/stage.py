@@ -71,7 +71,7 @@ def kalshi_stage(
     server.start()
     try:
         options = VenueOptions(rest_url=rest_url(server), ws_url=server.ws_url, user_ws_url=server.user_ws_url)
-        secrets = {"KEY_ID": members[0].key_id, "PRIVATE_KEY_PATH": str(write_key(members[0], tmp_path))}
+        secrets = {"KEY_ID": members[0].key.key_id, "PRIVATE_KEY_PATH": str(write_key(members[0].key, tmp_path))}
         yield KalshiStage(exchange, server, members[0], options, secrets, SystemClock())
     finally:
         server.stop()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.kalshi.dialect.members import READ_ONLY, ApiKey, ed25519_key, rsa_key
 from adapters.simulated.faults import parse_plan
 from models.clock import SECOND
 from models.money import MICRO
 from tests.adapters.kalshi.counter import BASIC, BTC, CPI, FED, START, Counter, Told, Wire
+from tests.adapters.kalshi.stage import entropy
 from tests.factories import usd
 
 
@@ -422,12 +425,33 @@ def test_every_wrong_signature_has_its_own_answer(counter: Counter) -> None:
 
 
 def test_a_key_that_may_only_read_may_not_trade(counter: Counter) -> None:
-    counter.members[0].may_trade = False
+    counter.members[0].keys.insert(0, ed25519_key(entropy(9), READ_ONLY))
 
     told = counter.order("bid", "0.0100", "1.00")
 
     assert (told.status, told.body["code"]) == (403, "forbidden"), "without the envelope"
     assert counter.ask("GET", "/portfolio/balance").status == 200
+
+
+@pytest.mark.parametrize("make", [ed25519_key, rsa_key])
+def test_a_member_may_have_keys_of_both_kinds_and_each_signs_for_all_calls(
+    counter: Counter, make: Callable[..., ApiKey]
+) -> None:
+    counter.members[0].keys.insert(0, make(entropy(9)))
+
+    assert counter.order("bid", "0.0100", "1.00").status == 201
+    assert counter.cash() == "100.0000"
+    listed = counter.ask("GET", "/api_keys").body["api_keys"]
+    assert [(row["api_key_id"], row["scopes"]) for row in listed] == [
+        (key.key_id, ["read", "write"]) for key in counter.members[0].keys
+    ]
+
+
+def test_where_the_attested_place_has_run_out_nothing_is_traded(counter: Counter) -> None:
+    counter.members[0].region_expires_s = counter.now // SECOND
+
+    assert counter.order("bid", "0.0100", "1.00").status == 403
+    assert counter.ask("GET", "/api_keys").body["api_key_region_expiration_ts"] == counter.now // SECOND
 
 
 def test_public_reads_need_no_key(counter: Counter) -> None:
