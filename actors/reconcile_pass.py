@@ -18,8 +18,9 @@ BACKOFF_NS: Final = (SECOND, 2 * SECOND, 5 * SECOND, 15 * SECOND, 30 * SECOND)
 FLUSH_NS: Final = 5 * SECOND
 MARGIN_NS: Final = 60 * SECOND
 """Executions are read from this much before the last agreement: the venue's clock is not ours."""
-LAST_NS: Final = 3 * SECOND
-"""How long a difference is looked at before the process ends."""
+LAST_NS: Final = 11 * SECOND
+"""At most so long a difference is looked at before the process ends: what a venue hides from its reads for a while has
+come to light by then in all but the longest horizons, and a difference that stays is the next start's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,4 +67,5 @@ class Pass:
         """Whether the present difference has outlived what a venue may hide."""
         if self.suspect_since is None:
             self.suspect_since = now
-        return now - self.suspect_since >= (LAST_NS if self.last else horizon_ns + RECHECK_NS)
+        hidden_ns = horizon_ns + RECHECK_NS
+        return now - self.suspect_since >= (min(LAST_NS, hidden_ns) if self.last else hidden_ns)

@@ -24,6 +24,7 @@ from actors.network import Carriers, Network, Ports, Recovered
 from actors.news import NewsTap
 from actors.order_routes import OrderRoutes
 from actors.plan import Plan
+from actors.reconcile_pass import LAST_NS
 from actors.status import Fixed, StatusPublisher
 from actors.watchdog import Probe, Watchdog
 from adapters.chance import Rng
@@ -60,7 +61,7 @@ HURRY_S: Final = 1.0
 """How long `stop` lets attempts in flight be before it has cancelled what may still fill."""
 ENDING_S: Final = 20.0
 """How long `stop` waits for attempts in flight before it leaves them to the next start."""
-LAST_S: Final = 5.0
+LAST_S: Final = LAST_NS / SECOND + 2.0
 """How long `stop` waits for the last comparison with the venue."""
 
 

@@ -100,7 +100,7 @@ class FakeExecutor:
 
 
 class Bench:
-    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), record=None, adopt=None) -> None:
+    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), record=None, adopt=None, horizon_ns=HORIZON) -> None:
         self.clock = SimClock()
         self.clock.now = HOUR
         self.sim = SimDispatcher(1, self.clock)
@@ -127,7 +127,7 @@ class Bench:
             self._crash,
             venues=[VENUE],
             mergeable={MarketId("m1"): SetId("m1")},
-            patience=Patience(every_ns=HOUR, settle_ns=15 * SECOND, horizon_ns=HORIZON),
+            patience=Patience(every_ns=HOUR, settle_ns=15 * SECOND, horizon_ns=horizon_ns),
             flight=Flight({SetId("m1"): self.fake}, {SetId("m1"): [MarketId("m1")]}, unfinished),
             streams=streams,
             ledger=self.writer.address,
@@ -555,18 +555,36 @@ def test_whoever_asks_is_answered(tmp_path):
     assert outcome.why == "resume"
 
 
-def test_the_last_comparison_is_short_written_down_and_leaves_the_gate_alone(tmp_path):
+def test_the_last_comparison_outlives_the_horizon_is_written_down_and_leaves_the_gate_alone(tmp_path):
     bench = a_bench(tmp_path)
     bench.lanes.cash -= 5
     asker = Heard()
 
     bench.actor.address.tell(ReconcileWanted(why="before the end", reply_to=asker, last=True))
-    bench.run(3.5)
+    bench.run(HORIZON / SECOND)
+    assert asker.heard == []
+    bench.run(1.5)
 
     assert len(asker.heard) == 1
     assert "drift: cash" in bench.rows("reconciled")[-1][0]
     assert bench.gate.tripped is None
     assert not bench.opens()
+
+
+def test_what_the_venue_hides_when_the_process_ends_is_no_difference_once_it_shows(tmp_path):
+    bench = a_bench(tmp_path, horizon_ns=10 * SECOND)
+    hidden = bench.lanes.cash
+    bench.lanes.cash -= 5
+    asker = Heard()
+
+    bench.actor.address.tell(ReconcileWanted(why="before the end", reply_to=asker, last=True))
+    bench.run(5.0)
+    bench.lanes.cash = hidden
+    bench.run(1.5)
+
+    (outcome,) = asker.heard
+    assert outcome.clean
+    assert outcome.positions_equal
 
 
 def hold_sets(bench: Bench) -> None:
