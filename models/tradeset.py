@@ -33,7 +33,7 @@ tells nobody and keeps nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Final
 
 from models import set_rules, set_steps
 from models.attempt import Attempt
@@ -232,9 +232,3 @@ def diagram() -> str:
     lines = ["stateDiagram-v2", "    [*] --> IDLE"]
     lines += [f"    {origin.value} --> {target.value}: {why}" for origin, target, why in edges()]
     return "\n".join(lines)
-
-
-def cells() -> Iterable[tuple[State, type[Any], bool]]:
-    """Every state crossed with every event, and whether the table has a row for it."""
-    kinds = dict.fromkeys(kind for _, kind in TRANSITIONS)
-    return [(state, kind, (state, kind) in TRANSITIONS) for state in State for kind in kinds]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +47,9 @@ class Fate:
     """What truly happened to one order."""
 
     kind: str
-    """refused, counted (ack with a count), uncounted (ack without), lost (no ack, found by a probe)."""
+    """refused, counted (ack with a count), uncounted (ack without), lost (no ack, found by a probe), grown (ack before
+    the fills, then a count after each of them).
+    """
     fills: tuple[tuple[int, str, str], ...]
     """(shares, cents below the limit, last state)."""
 
@@ -59,7 +61,7 @@ def fates():
     some = st.lists(fill, max_size=3).filter(lambda fs: sum(f[0] for f in fs) <= SIZE).map(tuple)
     return st.one_of(
         st.just(Fate("refused", ())),
-        st.builds(Fate, st.sampled_from(["counted", "uncounted", "lost"]), some),
+        st.builds(Fate, st.sampled_from(["counted", "uncounted", "lost", "grown"]), some),
     )
 
 
@@ -86,6 +88,12 @@ def events_of(intent: OrderIntent, fate: Fate, number: int) -> list:
         unknown = OutcomeUnknown(client_order_id=own, why="timeout")
         probed = ProbeAnswered(attempt_id=attempt_id, answer=seen, fills=(), at=at)
         return [SubmitAnswered(attempt_id=attempt_id, answer=unknown, sent=None, at=at), *fills, probed]
+    if fate.kind == "grown":
+        ack = Accepted(client_order_id=own, venue_order_id=venue_id(intent), filled=MicroShares(0), done=False)
+        sums = itertools.accumulate(shares(size) for size, _, _ in fate.fills)
+        counts = [replace(seen, status=VenueOrderStatus.LIVE, filled=MicroShares(sum_)) for sum_ in sums]
+        answered = SubmitAnswered(attempt_id=attempt_id, answer=ack, sent=None, at=at)
+        return [answered, *fills, *(OrderUpdated(seen=one, at=at) for one in (*counts, seen))]
     told = count if fate.kind == "counted" else None
     ack = Accepted(client_order_id=own, venue_order_id=venue_id(intent), filled=told, done=True)
     update = OrderUpdated(seen=seen, at=at)
