@@ -18,7 +18,7 @@ from adapters.simulated.streams import Close, Effect, Ping, Send
 from adapters.simulated.web import Request
 from models.clock import MS, SECOND
 from models.money import MICRO
-from tests.adapters.kalshi.stage import entropy
+from tests.adapters.kalshi.stage import entropy, take_all_off
 
 START = 1_795_334_400 * SECOND
 FED = "KXSIMFED-26DEC31-T1"
@@ -105,11 +105,7 @@ class Counter:
 
     def empty(self, ticker: str = FED) -> None:
         """Take everything off a market's book."""
-        listing = self.exchange.engine.listings[ticker]  # type: ignore[index]
-        for order in list(listing.resting()):
-            self.exchange.engine.end(listing, order, "cancelled", self.now)
-        self.exchange.engine.flush(listing)
-        self.exchange.announce_all(self.now)
+        take_all_off(self.exchange, ticker, self.now)
         self.pass_ms(0)
 
     def cash(self, member: int = 0, shard: int = 0) -> str:

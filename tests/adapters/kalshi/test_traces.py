@@ -4,19 +4,38 @@ read them.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.kalshi.trading import Prepared
+from adapters.simulated.faults import parse_plan
+from adapters.venue import Position
 from models.book import NotReady
 from models.book_keeping import Book
-from models.market import MarketId
-from models.orders import Accepted, CancelResult, OutcomeUnknown, TimeInForce, VenueOrderId, VenueOrderStatus
-from tests.adapters.kalshi.counter import BTC, FED, Counter, Wire
+from models.clock import WallNs
+from models.market import MarketId, Outcome
+from models.orders import (
+    Accepted,
+    AttemptId,
+    CancelResult,
+    Fill,
+    OutcomeUnknown,
+    SubmitAnswer,
+    TimeInForce,
+    VenueOrderId,
+    VenueOrderStatus,
+    derive_client_order_id,
+)
+from tests.adapters.kalshi.counter import BTC, CPI, FED, Counter, Wire
 from tests.adapters.kalshi.examples import TICKER, Connection, a_market, delta, snapshot, subscribed
 from tests.adapters.kalshi.private import an_intent
-from tests.adapters.kalshi.stage import kalshi_stage
+from tests.adapters.kalshi.stage import KalshiStage, kalshi_stage
 from tests.adapters.kalshi.test_session import at, best, books_after
 from tests.factories import price, shares, usd
 from tests.threads.orders_stage import gate, sealed
@@ -126,27 +145,95 @@ def test_trace_4_buying_no_closes_a_yes_position_and_pays_out_at_once() -> None:
     assert counter.audit() == []
 
 
-def test_traces_2_to_4_through_the_adapter(tmp_path: Path) -> None:
-    """The same over sockets: what the bot's own classes make of it."""
-    with kalshi_stage(tmp_path, rate=0, scripted=False) as stage:
-        orders, venue = stage.orders(), stage.venue()
-        (market,) = venue.markets([MarketId(FED)])
-        orders.get_ready([market])
-        (book,) = venue.get_snapshot_rest([market], 1, stage.clock)
-        ask, there = min(book.yes_asks or ())
-        cash = orders.balances()
+class Trader:
+    """A member with our own adapter, over sockets."""
 
-        def placed(**changes: object) -> object:
-            intent = an_intent(market_id=MarketId(FED), **changes)
-            return orders.place_order(sealed(intent), orders.prepare(intent), gate())
+    def __init__(self, stage: KalshiStage, number: int) -> None:
+        self._orders = stage.orders(number)
+        (market,) = stage.venue().markets([MarketId(FED)])
+        self._orders.get_ready([market])
+        self._numbers = count(1)
+        self._name = f"trader-{number}"
+        self.cash = self._orders.balances
+        self.positions = self._orders.positions
 
-        killed = placed(limit_price=ask, size=there + 1_000_000, time_in_force=TimeInForce.FOK)
-        burnt = placed(limit_price=ask, size=shares("4"), time_in_force=TimeInForce.FOK)
+    def place(self, **changes: Any) -> tuple[SubmitAnswer, dict[str, Any]]:
+        """The answer, and the body that was sent for it."""
+        own = derive_client_order_id(AttemptId(self._name), 0, next(self._numbers))
+        intent = an_intent(**{"market_id": MarketId(FED), "client_order_id": own, "at": WallNs(0)} | changes)
+        prepared = self._orders.prepare(intent)
+        assert isinstance(prepared, Prepared)
+        return self._orders.place_order(sealed(intent), prepared, gate()), json.loads(prepared.body)
+
+    def fills(self) -> list[Fill]:
+        return self._orders.fills(None, 0)
+
+
+@contextmanager
+def two_traders(tmp_path: Path) -> Iterator[tuple[Trader, Trader]]:
+    """A bot, and somebody who quotes a market that is empty otherwise."""
+    with kalshi_stage(tmp_path, rate=0, scripted=False, empty=FED) as stage:
+        yield Trader(stage, 0), Trader(stage, 1)
+
+
+GTC, FOK = {"time_in_force": TimeInForce.GTC}, {"time_in_force": TimeInForce.FOK}
+FOUR_AT_43 = {"outcome": Outcome.NO, "limit_price": price("0.57"), "size": shares("4"), **GTC}
+"""Offers four YES at 0.43."""
+
+
+def test_trace_2_through_the_adapter(tmp_path: Path) -> None:
+    with two_traders(tmp_path) as (bot, other):
+        other.place(**FOUR_AT_43)
+        before = bot.cash()
+
+        answer, sent = bot.place(limit_price=price("0.43"), size=shares("4"), **FOK)
+
+        assert (sent["side"], sent["price"], sent["count"], sent["time_in_force"]) == (
+            "bid",
+            "0.4300",
+            "4.00",
+            "fill_or_kill",
+        )
+        assert isinstance(answer, Accepted)
+        assert (answer.filled, answer.done) == (shares("4"), True)
+        (fill,) = bot.fills()
+        assert (fill.price, fill.size, fill.fee) == (price("0.43"), shares("4"), usd("0.0687"))
+        assert bot.cash() - before == -usd("1.7887")
+
+
+def test_trace_3_through_the_adapter(tmp_path: Path) -> None:
+    """The kill is an answer: nothing filled, over. Its id again is looked up, never sent as a new order."""
+    with two_traders(tmp_path) as (bot, other):
+        other.place(**FOUR_AT_43)
+        before = bot.cash()
+        burnt_id = derive_client_order_id(AttemptId("burnt"), 0, 0)
+
+        killed, _ = bot.place(client_order_id=burnt_id, limit_price=price("0.43"), size=shares("5"), **FOK)
+        burnt, _ = bot.place(client_order_id=burnt_id, limit_price=price("0.43"), size=shares("4"), **FOK)
 
         assert isinstance(killed, Accepted)
         assert (killed.filled, killed.done) == (0, True)
         assert isinstance(burnt, OutcomeUnknown)
-        assert orders.balances() == cash
+        assert (bot.cash(), bot.positions(), bot.fills()) == (before, [], [])
+
+
+def test_trace_4_through_the_adapter(tmp_path: Path) -> None:
+    with two_traders(tmp_path) as (bot, other):
+        other.place(**FOUR_AT_43)
+        other.place(limit_price=price("0.40"), size=shares("4"), **GTC)
+        bot.place(limit_price=price("0.43"), size=shares("4"), **FOK)
+        assert bot.positions() == [Position(market_id=MarketId(FED), outcome=Outcome.YES, size=shares("4"))]
+        before = bot.cash()
+
+        answer, sent = bot.place(outcome=Outcome.NO, limit_price=price("0.60"), size=shares("4"))
+
+        assert (sent["side"], sent["price"]) == ("ask", "0.4000")
+        assert isinstance(answer, Accepted)
+        assert answer.filled == shares("4")
+        fill = bot.fills()[-1]
+        assert fill.price == price("0.60"), "in the leg that was bought"
+        assert bot.positions() == []
+        assert bot.cash() - before == usd("1.60") - fill.fee
 
 
 # -- 5: a gap
@@ -164,6 +251,38 @@ def test_trace_5_a_missing_frame_makes_both_books_stale_until_their_snapshots() 
     events += connection.told(subscribed(sid=2), {**snapshot(1, TICKER), "sid": 2}, {**snapshot(2, other), "sid": 2})
     books: list[Book] = list(books_after(events, TICKER, other).values())
     assert [book.top().not_ready for book in books] == [None, None]
+
+
+def obeyed(wire: Wire, connection: Connection, command: dict[str, Any]) -> list[Any]:
+    """What our session makes of the exchange's answer to a command of its own."""
+    return connection.told(*wire.say(command["cmd"], command["id"], **command["params"]))
+
+
+def test_trace_5_through_the_dialect() -> None:
+    """The exchange loses a frame on the way; our session gives both books up and subscribes anew."""
+    counter = Counter()
+    for ticker in (FED, CPI):
+        counter.empty(ticker)
+    wire = Wire(counter)
+    connection = Connection(a_market(FED), a_market(CPI))
+    events = [event for command in connection.opening for event in obeyed(wire, connection, command)]
+    assert [b.top().not_ready for b in books_after(events, FED, CPI).values()] == [None, None]
+
+    counter.exchange.pull(parse_plan({"levers": [{"lever": "drop", "market": FED}]}).levers[0], counter.now)
+    counter.pass_ms(1)
+    counter.rest("bid", "0.4000", "1.00")
+    counter.rest("bid", "0.3900", "1.00", ticker=CPI)
+    (after_the_hole,) = wire.hear()
+    assert after_the_hole["seq"] == 4, "1 and 2 were the snapshots, 3 is lost"
+    events += connection.told(after_the_hole)
+    assert [b.top().not_ready for b in books_after(events, FED, CPI).values()] == [NotReady.GAP] * 2
+
+    events += connection.idle(1_000)
+    for command in connection.sent_idle + connection.sent():
+        events += obeyed(wire, connection, command)
+    books = books_after(events, FED, CPI)
+    assert [book.top().not_ready for book in books.values()] == [None, None]
+    assert [best(book)["yes_bid"] for book in books.values()] == [at("0.40", "1"), at("0.39", "1")]
 
 
 # -- 6: shards
