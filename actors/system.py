@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,7 +61,9 @@ SWITCH_INTERVAL_S: Final = 0.0005
 HURRY_S: Final = 1.0
 """How long `stop` lets attempts in flight be before it has cancelled what may still fill."""
 ENDING_S: Final = 20.0
-"""How long `stop` waits for attempts in flight before it leaves them to the next start."""
+"""How long `stop` waits for attempts in flight before it leaves them to the next start. An order in doubt takes as much
+longer as its venue may hide it.
+"""
 LAST_S: Final = LAST_NS / SECOND + 2.0
 """How long `stop` waits for the last comparison with the venue."""
 
@@ -215,7 +218,8 @@ class System:
         """`PROTECT` soon cancels what may still fill; `WAIT` leaves that to the attempts' own limits."""
         began = self.clock.boot_ns()
         patience_ns = self.plan.config.execution.max_inflight_ns if leaving is Leaving.WAIT else int(HURRY_S * SECOND)
-        ends = began + int(ENDING_S * SECOND) + (patience_ns if leaving is Leaving.WAIT else 0)
+        horizons = [orders.capabilities.visibility_horizon_s for orders in self.plan.orders.values()]
+        ends = began + ending_ns(horizons) + (patience_ns if leaving is Leaving.WAIT else 0)
         hurried = False
         while self.open_items() and (now := self.clock.boot_ns()) < ends:
             if not hurried and now - began >= patience_ns:
@@ -381,6 +385,11 @@ def _markets_of(plan: Plan, name: VenueName) -> list[Market]:
 
 def _inbox_probe(name: str, inbox: LaneInbox) -> Probe:
     return Probe(handled=lambda: inbox.handled, busy=lambda: name if inbox.busy else None, waiting=lambda: len(inbox))
+
+
+def ending_ns(horizons_s: Sequence[float]) -> int:
+    """How long attempts in flight may take to end, on venues that hide an order for so long."""
+    return int((ENDING_S + max(horizons_s, default=0.0)) * SECOND)
 
 
 class _OutcomeAnswer:

@@ -102,6 +102,14 @@ class Market:
     """At most one market of `event_id` resolves YES (Kalshi MECNET, Polymarket neg-risk). Not the same as
     exhaustive.
     """
+    min_take: MicroShares | None = None
+    """Smallest size of an order that takes, where that is less than `min_size`; what is left of a half-filled set may
+    be as small. None: `min_size` counts for every order.
+    """
+
+    @property
+    def least_take(self) -> MicroShares:
+        return self.min_size if self.min_take is None else self.min_take
 
     def instrument(self, outcome: Outcome) -> str:
         return self.yes_instrument if outcome is Outcome.YES else self.no_instrument

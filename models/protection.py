@@ -178,14 +178,14 @@ def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares,
 
 def _allowed(market: Market, size: MicroShares, levels: Levels) -> bool:
     """Whether the venue takes an order of this size at the best of these prices."""
-    return size % market.lot == 0 and size >= market.min_size and levels[0][0] * size >= market.min_notional * MICRO
+    return size % market.lot == 0 and size >= market.least_take and levels[0][0] * size >= market.min_notional * MICRO
 
 
 def _untradable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares) -> bool:
     """Even at a price of one dollar no single order of this size would be taken: on no leg, on neither side."""
     sizes = [(leg.market, high - leg.held) for leg in legs if leg.held < high]
     sizes += [(leg.market, leg.held - low) for leg in legs if leg.held > low]
-    return not any(size >= max(m.lot, m.min_size) and size > m.min_notional for m, size in sizes)
+    return not any(size >= max(m.lot, m.least_take) and size > m.min_notional for m, size in sizes)
 
 
 def _complete(legs: Sequence[LegHolding], low: MicroShares, size: MicroShares, payout: MicroUsd) -> MicroUsd:

@@ -154,7 +154,7 @@ class BotProcess:
         self._close()
         return code
 
-    def end(self, timeout_s: float = 40.0) -> int:
+    def end(self, timeout_s: float = 70.0) -> int:
         """SIGTERM, then the exit code."""
         assert self.process is not None
         self.process.terminate()

@@ -24,7 +24,7 @@ from models.clock import SECOND
 from models.live_gate import LEAST_PAPER_NS
 from tests.children import BotProcess, HarnessError, VenueProcess, a_bot, a_venue, tail, wait_for
 from tests.live_grounds import GROUNDS, Ground
-from tests.oracle import disagreements, naked, strangers
+from tests.oracle import disagreements, naked, stranded, strangers
 
 PAPER_S: Final = LEAST_PAPER_NS // SECOND + 3
 """A little more than the gate wants: the run counts from its first row to its last."""
@@ -175,7 +175,7 @@ def main() -> int:
     told = f"live under faults on {ground.name}: {options.minutes:g} minutes, seed {options.seed}, home {home}"
     sys.stdout.write(f"{told}\n\n")
     bad = [f"halted: {why}" for why in halts] + wrongs(code, bot.ledger, report, truth, known)
-    passed = verdict(ground, report, truth, options.minutes, bad)
+    passed = verdict(ground, bot.ledger, report, truth, options.minutes, bad)
     if not passed:
         sys.stdout.write(f"\n{tail(bot.terminal)}\n")
     sys.stdout.write(f"\n{'PASS' if passed else 'FAIL'}\n")
@@ -183,7 +183,7 @@ def main() -> int:
 
 
 def verdict(
-    ground: Ground, report: Mapping[str, Any], truth: Mapping[str, Any], minutes: float, bad: list[str]
+    ground: Ground, ledger: Path, report: Mapping[str, Any], truth: Mapping[str, Any], minutes: float, bad: list[str]
 ) -> bool:
     """Print what was seen, what was wanted and what is wrong; True where that is enough and nothing."""
     account = report["account"]
@@ -201,6 +201,8 @@ def verdict(
         f"{account['difference']}; positions equal: {account['positions_equal']}\n"
         f"attempts {report['attempts']}\norders {report['orders']}\nfaults fired {truth['faults_fired']}\n"
     )
+    for attempt_id in stranded(ledger):
+        sys.stdout.write(f"STRANDED  attempt {attempt_id} holds less than the venue trades, and has said so\n")
     for words in bad:
         sys.stdout.write(f"WRONG  {words}\n")
     return enough and not bad

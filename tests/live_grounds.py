@@ -153,7 +153,7 @@ GROUNDS: Final[Mapping[str, Ground]] = {
         config=ROOT / "docs" / "config.faults.polymarket.yaml",
         secrets=_polymarket_secrets,
         plan="faults_polymarket",
-        simulate=("--dialect", "polymarket"),
+        simulate=("--dialect", "polymarket", "--markets", "18"),
         order_names=_digests,
         impossible={
             "sequence gaps healed": "its frames carry no sequence number; a lost change shows in the next message's "

@@ -98,9 +98,21 @@ def naked(ledger: Path) -> list[str]:
         held: dict[str, list[int]] = {}
         for attempt_id, _, size in connection.execute(query):
             held.setdefault(attempt_id, []).append(size)
+    reported = set(stranded(ledger))
     return [
-        attempt_id for attempt_id, sizes in held.items() if len({*sizes, *([0] * (legs[attempt_id] - len(sizes)))}) > 1
+        attempt_id
+        for attempt_id, sizes in held.items()
+        if len({*sizes, *([0] * (legs[attempt_id] - len(sizes)))}) > 1 and attempt_id not in reported
     ]
+
+
+def stranded(ledger: Path) -> list[str]:
+    """Attempts whose residue is less than the venue trades at any price, which the last decision about it says."""
+    query = """
+        SELECT e.attempt_id FROM events e WHERE kind = 'protection' AND json_extract(facts, '$.untradable')
+            AND seq = (SELECT max(seq) FROM events WHERE kind = 'protection' AND attempt_id = e.attempt_id)"""
+    with closing(reading(ledger)) as connection:
+        return [row[0] for row in connection.execute(query)]
 
 
 def events(ledger: Path, kind: str) -> int:

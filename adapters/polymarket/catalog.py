@@ -22,7 +22,9 @@ from models.money import MICRO, MicroShares, MicroUsd, MoneyError, PriceMicros, 
 
 VENUE: Final = VenueName("polymarket")
 MIN_NOTIONAL: Final = MicroUsd(1_000_000)
-"""Orders that take liquidity need one dollar (2.4)."""
+"""Orders that take liquidity need one dollar (2.4). The least size is for orders that rest (0.8); sets are not opened
+below it all the same, as the limits of an account may rest on it.
+"""
 FEE_QUANTUM: Final = MicroUsd(10)
 """Fees have five decimals; the direction is not documented, so ours are rounded up (9)."""
 KNOWN_GENERATIONS: Final = frozenset({None, "v1", "v2"})
@@ -227,6 +229,7 @@ def _market(
         lot=taker_lot(PriceMicros(step)),
         min_size=MicroShares(least),
         min_notional=MIN_NOTIONAL,
+        min_take=taker_lot(PriceMicros(step)),
         fees=fees,
         book_model=BookModel.UNIFIED,
         closes_at_ms=closes_at_ms,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,15 @@ def test_what_no_price_would_make_tradable_is_untradable():
     choice = decide(leg(2, bids=[("0.44", 100)], market=market), leg(0, asks=[("0.55", 100)], market=market), lot=0.01)
 
     assert (choice.remedy, choice.untradable) == (Remedy.HOLD, True)
+
+
+def test_a_residue_is_mended_at_what_the_venue_asks_of_takers_where_that_is_less():
+    market = replace(a_market(lot=0.01, min_size=5, min_notional="1"), min_take=shares(0.01))
+
+    choice = decide(leg(4, bids=[("0.44", 100)], market=market), leg(0, asks=[("0.55", 100)], market=market), lot=0.01)
+
+    assert (choice.complete, choice.unwind) == (4_000_000 - 1_800_000 - 2_200_000, 1_760_000 - 1_800_000)
+    assert (choice.remedy, choice.untradable) == (Remedy.COMPLETE, False)
 
 
 def test_only_the_unequal_part_is_mended():

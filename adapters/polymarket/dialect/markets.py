@@ -24,6 +24,10 @@ SHARE_UNIT: Final = MicroShares(10_000)
 LEAST_SIZE: Final = MicroShares(5_000_000)
 LEAST_NOTIONAL: Final = MicroUsd(1_000_000)
 
+BINARIES: Final = 3
+OUTCOMES: Final = 3
+"""Of every event that is listed."""
+
 _CENT: Final = PriceMicros(10_000)
 _MIL: Final = PriceMicros(1_000)
 
@@ -98,17 +102,25 @@ _FIRST: Final = (
     _Plan("mayor-adams", "Will Adams become mayor?", _CENT, 10_000, "Who will become mayor?"),
     _Plan("mayor-brown", "Will Brown become mayor?", _CENT, 10_000, "Who will become mayor?"),
     _Plan("mayor-clark", "Will Clark become mayor?", _CENT, 10_000, "Who will become mayor?"),
+    _Plan("cup-lions", "Will the Lions win the cup?", _CENT, 0, "Who will win the cup?"),
+    _Plan("cup-tigers", "Will the Tigers win the cup?", _CENT, 0, "Who will win the cup?"),
+    _Plan("cup-bears", "Will the Bears win the cup?", _CENT, 0, "Who will win the cup?"),
+    _Plan("film-dawn", "Will Dawn be the best film?", _CENT, 5_000, "What will be the best film?"),
+    _Plan("film-dusk", "Will Dusk be the best film?", _CENT, 5_000, "What will be the best film?"),
+    _Plan("film-noon", "Will Noon be the best film?", _CENT, 5_000, "What will be the best film?"),
+    _Plan("host-lima", "Will Lima host the games?", _CENT, 0, "Who will host the games?"),
+    _Plan("host-cairo", "Will Cairo host the games?", _CENT, 0, "Who will host the games?"),
+    _Plan("host-seoul", "Will Seoul host the games?", _CENT, 0, "Who will host the games?"),
 )
 
 
 def market_list(count: int, start_ns: int) -> Listings:
-    """`count` markets: three binaries, then two events of three outcomes that exclude one another, then more binaries.
+    """`count` markets: three binaries, then five events of three outcomes that exclude one another, then more binaries.
 
-    An event is listed whole or not at all.
+    An event is listed whole or not at all; what it leaves over are binaries, too.
     """
-    plans = (
-        list(_FIRST[:count]) if count in (1, 2, 3) or count >= len(_FIRST) else list(_FIRST[: 6 if count >= 6 else 3])
-    )
+    named = min(count, len(_FIRST))
+    plans = list(_FIRST[: named if named <= BINARIES else named - (named - BINARIES) % OUTCOMES])
     plans += [
         _Plan(f"question-{number}", f"Will number {number} come true?", _CENT, 0) for number in range(len(plans), count)
     ]
