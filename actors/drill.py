@@ -1,8 +1,8 @@
 """`drill`: puts every kill condition of the configuration to the test, on a gate of its own in a directory of its own.
 
-Each condition gets its incidents one by one until the gate trips. Then it is looked at whether openings are refused,
-protection passes, the counter shows, and a second gate on the same files (a restart) is still halted. Touches neither
-the bot's state nor any venue.
+Each condition gets its incidents one by one, and openings must be let through until the last of them. Then it is looked
+at whether openings are refused, protection passes, the counter shows, and a second gate on the same files (a restart)
+still refuses. Touches neither the bot's state nor any venue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from models.execution import ExecutionTerms, LegTerms
 from models.fees import NO_FEES
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
 from models.messages import IncidentSeen, Opportunity, SetProposed
-from models.money import MICRO, MicroShares, MicroUsd, PriceMicros
+from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, text
 from models.risk import RiskState, limits_from, utc_day
 from models.sets import binary_set
 from models.signal import Decision, Kind, Surroundings
@@ -52,8 +52,12 @@ class Drilled:
     name: str
     limit: int
     """Incidents (or micro-dollars) at which it should trip."""
+    due: int
+    """The incident that should trip it."""
     tripped_at: int | None
     """The incident that tripped it; None: it never fired."""
+    open_before: bool
+    """Before the first incident an opening order would have passed, also after a restart."""
     reason: str
     openings_stopped: bool
     protection_passes: bool
@@ -63,7 +67,7 @@ class Drilled:
 
     @property
     def passed(self) -> bool:
-        fired = self.tripped_at is not None and self.counter >= 1
+        fired = self.open_before and self.tripped_at == self.due and self.counter >= 1
         return fired and self.openings_stopped and self.protection_passes and self.survives_restart
 
 
@@ -122,8 +126,8 @@ def _incidents(kind: str, count: int) -> Happenings:
     def happen(risk: RiskActor, clock: SimClock) -> Iterator[None]:
         for number in range(1, count + 1):
             clock.now += SECOND
-            incident = IncidentSeen(kind=kind, set_id=None, detail=f"drill {number}", at=clock.boot_ns())
-            risk.receive(incident)
+            set_id = binary_set(MARKET).set_id if kind == "partial" else None
+            risk.receive(IncidentSeen(kind=kind, set_id=set_id, detail=f"drill {number}", at=clock.boot_ns()))
             yield
 
     return happen
@@ -141,24 +145,39 @@ def _drill(directory: Path, name: str, limit: int, config: Config, rules: Risk, 
     gate.grant_fresh("drill")
     gate.release_hold()
     risk = _risk(config, rules, gate, clock)
-    tripped_at = None
-    for number, _ in enumerate(happen(risk, clock), start=1):
-        if tripped_at is None and gate.tripped is not None:
-            tripped_at = number
-    with gate.enter_opening([MARKET]) as opening, gate.enter_protective() as protective:
-        openings_stopped, protection_passes = not opening, protective
-    record = gate.tripped
-    counter = next((g.used for g in risk.kill_switch if g.name in (name, "partials") and g.used), 0)
+    open_before = _opens(gate) and _opens(_restarted(directory, clock))
+    tripped_at, due = None, 0
+    for due, _ in enumerate(happen(risk, clock), start=1):
+        if tripped_at is None and not _opens(gate):
+            tripped_at = due
+    with gate.enter_protective() as protective:
+        protection_passes = protective
+    record = gate.tripped or gate.market_halts.get(MARKET)
+    gauge = "partials" if name == "halt_on_partial_fill" else name
     return Drilled(
         name=name,
         limit=limit,
+        due=due,
         tripped_at=tripped_at,
+        open_before=open_before,
         reason="" if record is None else record.reason,
-        openings_stopped=openings_stopped,
+        openings_stopped=not _opens(gate),
         protection_passes=protection_passes,
-        survives_restart=Gate(directory / "permit", clock, scope="drill").tripped is not None,
-        counter=counter,
+        survives_restart=not _opens(_restarted(directory, clock)),
+        counter=next((g.used for g in risk.kill_switch if g.name == gauge), 0),
     )
+
+
+def _restarted(directory: Path, clock: SimClock) -> Gate:
+    """The gate of the next process: it has been let go on after its start, and only the files hold it back."""
+    gate = Gate(directory / "permit", clock, scope="drill")
+    gate.release_hold()
+    return gate
+
+
+def _opens(gate: Gate) -> bool:
+    with gate.enter_opening([MARKET]) as opening:
+        return opening
 
 
 def _risk(config: Config, rules: Risk, gate: Gate, clock: SimClock) -> RiskActor:
@@ -258,6 +277,8 @@ def _crashed(name: str, error: BaseException) -> None:
 
 
 def _line(result: Drilled) -> str:
+    if not result.open_before:
+        return f"{result.name:<22} NOT DRILLED: openings were refused from the start"
     if result.tripped_at is None:
         return f"{result.name:<22} NEVER FIRED (limit {result.limit})"
     held: Sequence[tuple[str, bool]] = (
@@ -265,5 +286,12 @@ def _line(result: Drilled) -> str:
         ("protection passes", result.protection_passes),
         ("survives a restart", result.survives_restart),
     )
-    words = ", ".join(text if good else f"NOT {text}" for text, good in held)
-    return f"{result.name:<22} tripped at incident {result.tripped_at}: {words}. {result.reason}"
+    words = ", ".join(said if good else f"NOT {said}" for said, good in held)
+    when = f"{result.tripped_at} of {result.due}"
+    return f"{result.name:<22} tripped at incident {when}: {words}, {_counter(result)}. {result.reason}"
+
+
+def _counter(result: Drilled) -> str:
+    if result.name == "daily_notional":
+        return f"counter {text(result.counter)} of {text(result.limit)}"
+    return f"counter {result.counter} of {result.limit}"

@@ -8,8 +8,11 @@ import pytest
 
 from actors.drill import MARKET, drill
 from actors.main import main
+from actors.simulation import SimClock
+from adapters.gate import Gate
 from models.config import Config
-from models.config_trading import KillSwitch, Risk, Window
+from models.config_trading import HaltScope, KillSwitch, Risk, Window
+from models.kill_switch import Condition
 
 
 def a_config(**risk) -> Config:
@@ -38,6 +41,31 @@ def test_each_window_trips_exactly_at_its_limit(count, tmp_path):
     results = drill(a_config(kill_switch_conditions=switch), tmp_path)
 
     assert {r.tripped_at for r in results[:3]} == {count}
+
+
+def test_a_halt_of_one_market_only_is_drilled_as_such(tmp_path):
+    results = drill(a_config(halt_scope=HaltScope.MARKET), tmp_path)
+
+    [partial] = [r for r in results if r.name == "halt_on_partial_fill"]
+    assert partial.passed
+    assert Gate(tmp_path / partial.name / "permit", SimClock(), scope="drill").tripped is None
+    assert MARKET in Gate(tmp_path / partial.name / "permit", SimClock(), scope="drill").market_halts
+
+
+def test_a_gate_that_was_never_open_proves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Gate, "grant_fresh", lambda self, by: None)
+
+    results = drill(a_config(), tmp_path)
+
+    assert not any(r.open_before or r.passed for r in results)
+
+
+def test_a_condition_that_fires_too_early_has_not_passed(tmp_path, monkeypatch):
+    monkeypatch.setattr(Condition, "tripped", property(lambda self: bool(self.seen)))
+
+    results = drill(a_config(), tmp_path)
+
+    assert [r.passed for r in results if r.limit > 1 and r.name != "daily_notional"] == [False, False, False]
 
 
 def test_what_is_switched_off_is_not_drilled(tmp_path):
