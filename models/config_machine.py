@@ -74,7 +74,8 @@ class Runtime(Section):
     )
     max_lag_ms: Annotated[int, Count("milliseconds", 1, 600_000)] = Field(
         default=2_000,
-        description="From the exchange's timestamp to our handling of it; above this the book is not ready.",
+        description="From the exchange's timestamp to our handling of it; a later book is never traded on, one 4 "
+        "times as late not ready.",
     )
     silent_market_seconds: Annotated[float, Seconds(Bounds(at_least="0.1", at_most="86400"))] = Field(
         default=60.0, description="A subscribed market that says nothing for this long is not ready until a snapshot."

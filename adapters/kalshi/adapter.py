@@ -161,10 +161,10 @@ class KalshiVenue:
         now_ms = self._clock.wall_ns() // MS
         return Endpoint(url=self._ws_url, headers=self._signer.headers_for(now_ms, "GET", self._ws_url))
 
-    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:  # noqa: ARG002  the venue's frames carry all the time that is needed
+    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:
         desk = SnapshotDesk()
         self._desks.update((market.market_id, (generation, desk)) for market in markets)
-        return KalshiSession(markets, generation, desk=desk, paused=self._paused)
+        return KalshiSession(markets, generation, desk=desk, paused=self._paused, clock=clock)
 
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """Over the connection of that generation where there is one (`desk` says why), else over REST.

@@ -44,7 +44,7 @@ from adapters.kalshi.subscription import SessionCounts, Step, Subscription
 from adapters.kalshi.upkeep import Upkeep
 from adapters.kalshi.wire import BookTexts
 from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
-from models.clock import MS, BootNs
+from models.clock import MS, BootNs, Clock
 from models.lag import LagMeter
 from models.market import Market, MarketId, MarketStatus
 from models.messages import MarketResolved, StatusChanged, TickChanged
@@ -75,6 +75,7 @@ class KalshiSession:
         desk: SnapshotDesk | None = None,
         recorded: bool = False,
         paused: set[MarketId] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """A `recorded` session reads what another one was told: it waits for snapshots instead of asking for them.
         `paused` are the markets known to be paused; it is kept up to date.
@@ -90,7 +91,7 @@ class KalshiSession:
         self._held = Held(generation)
         self._lifecycles = Lifecycles(markets, generation, set() if paused is None else paused)
         self._desk = desk
-        self._lag = LagMeter()
+        self._lag = LagMeter(clock)
         self._books = Subscription(BOOKS)
         self._states = Subscription(LIFECYCLES)
         self._commands = Commands(list(self._ids), use_yes_price=use_yes_price)

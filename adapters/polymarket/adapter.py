@@ -125,8 +125,8 @@ class PolymarketVenue:
     def connect_ws(self) -> Endpoint:
         return Endpoint(url=self._ws_url, headers={})
 
-    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:  # noqa: ARG002  the venue's frames carry all the time that is needed
-        return PolymarketSession(markets, generation)
+    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:
+        return PolymarketSession(markets, generation, clock)
 
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """`received_at` is the moment before the request: the books are at least as new as that."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.feed import HeartbeatPolicy
 from adapters.polymarket.wire import FeedEvent, FrameDecoder, WireCounts
-from models.clock import BootNs
+from models.clock import BootNs, Clock
 from models.market import Market
 
 ASSETS_PER_SOCKET: Final = 200
@@ -24,11 +24,11 @@ HEARTBEAT: Final = HeartbeatPolicy(kind="text", period_s=4.0, pong_timeout_s=4.0
 class PolymarketSession:
     """`adapters.feed.FeedSession` for both tokens of every market, on one socket, so mirrored changes stay together."""
 
-    def __init__(self, markets: Sequence[Market], generation: int) -> None:
+    def __init__(self, markets: Sequence[Market], generation: int, clock: Clock | None = None) -> None:
         self._assets = [token for market in markets for token in (market.yes_instrument, market.no_instrument)]
         if len(self._assets) > ASSETS_PER_SOCKET:
             raise ValueError(f"{len(markets)} markets on one socket; at most {ASSETS_PER_SOCKET // 2} fit")
-        self._decoder = FrameDecoder(markets, generation)
+        self._decoder = FrameDecoder(markets, generation, clock)
 
     @property
     def counts(self) -> WireCounts:

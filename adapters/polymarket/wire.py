@@ -49,7 +49,7 @@ from models.book import (
     Levels,
     NotReady,
 )
-from models.clock import BootNs
+from models.clock import BootNs, Clock
 from models.lag import LagMeter
 from models.market import Market, MarketId, Outcome
 from models.messages import MarketResolved, TickChanged
@@ -107,7 +107,7 @@ class WireCounts:
 class FrameDecoder:
     """Turns the frames of one connection into events of `generation`. Owned by the thread that reads the socket."""
 
-    def __init__(self, markets: Sequence[Market], generation: int) -> None:
+    def __init__(self, markets: Sequence[Market], generation: int, clock: Clock | None = None) -> None:
         self.counts = WireCounts()
         self._generation = generation
         self._ticks: dict[MarketId, int] = {m.market_id: m.tick_at(PriceMicros(MICRO // 2)) for m in markets}
@@ -120,7 +120,7 @@ class FrameDecoder:
         self._best = BestPriceTable()
         self._events: list[FeedEvent] = []
         self._received_at = BootNs(0)
-        self._lag = LagMeter()
+        self._lag = LagMeter(clock)
 
     def decode(self, frame: str | bytes, received_at: BootNs) -> Sequence[FeedEvent]:
         """The events of one frame in order; never raises."""

@@ -84,8 +84,8 @@ class SimulatedVenue:
     def connect_ws(self) -> Endpoint:
         return Endpoint(url=self._ws_url, headers={})
 
-    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:  # noqa: ARG002  the exchange's frames carry all the time that is needed
-        return MarketSession(markets, generation)
+    def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:
+        return MarketSession(markets, generation, clock)
 
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """`received_at` is the moment before the request: the books are at least as new as that."""

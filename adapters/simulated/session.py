@@ -24,7 +24,7 @@ from adapters.simulated.values import (
     resolution,
 )
 from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
-from models.clock import BootNs
+from models.clock import BootNs, Clock
 from models.lag import LagMeter
 from models.market import Market, MarketId, MarketStatus
 from models.messages import FillSeen, MarketResolved, OrderUpdated, StatusChanged
@@ -69,14 +69,14 @@ class SessionCounts:
 class MarketSession:
     """`adapters.feed.FeedSession` for the market stream."""
 
-    def __init__(self, markets: Sequence[Market], generation: int) -> None:
+    def __init__(self, markets: Sequence[Market], generation: int, clock: Clock | None = None) -> None:
         self._markets = {str(market.market_id): market.market_id for market in markets}
         self._generation = generation
         self._seqs: dict[str, int] = {}
         self._statuses: dict[str, str] = {}
         self._prices = PriceTexts()
         self._sizes = SizeTexts()
-        self._lag = LagMeter()
+        self._lag = LagMeter(clock)
         self._wanted: dict[str, None] = {}
         """Markets that need a fresh snapshot."""
         self.counts = SessionCounts()

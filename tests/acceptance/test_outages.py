@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,3 +129,26 @@ def test_a_market_that_falls_silent_is_not_ready_at_its_age_while_the_others_go_
     assert set(lost) == {"fed-cut-dec"}
     assert lost["fed-cut-dec"] - pulled <= (SILENT_S + 1) * SECOND
     assert events(bot.ledger, "disconnected", pulled) == []
+
+
+def test_a_bot_that_was_held_up_judges_nothing_by_the_frames_that_waited_and_catches_up(home: Path) -> None:
+    """More than one read of the socket waits, so that when a frame came is known only from below."""
+    with a_venue("--load", "--rate", "10000", "--seed", "7") as venue:
+        configure(home, venue, SETTINGS.replace("runtime: {", "runtime: {max_lag_ms: 250, "))
+        with a_bot(home) as bot:
+            bot.until_ready()
+            until("nothing late", lambda: bot.ask("status")["feed"]["lag_ms"] < 100)
+            held_up = time.time_ns()
+            bot.process.send_signal(signal.SIGSTOP)
+            time.sleep(2)
+            bot.process.send_signal(signal.SIGCONT)
+            lagging = until("books that lag", lambda: events(bot.ledger, "not_ready", held_up))
+            bot.until_ready()
+            until("nothing late again", lambda: bot.ask("status")["feed"]["lag_ms"] < 100)
+            code, out = bot.end()
+
+    assert code == 0, out
+    assert {event["text"] for event in lagging} == {"not ready: lagging"}
+    query = "SELECT count(*) AS n FROM opportunities WHERE at > ? AND decision = 'traded' AND at < ?"
+    caught_up = max(event["at"] for event in events(bot.ledger, "resync", held_up))
+    assert rows(bot.ledger, query, (held_up, caught_up)) == [{"n": 0}]
