@@ -13,7 +13,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +24,13 @@ from adapters.operator.places import CONFIG_DEFAULT
 from adapters.registry import VENUES
 from adapters.settings import load_config
 from models.book import TopOfBook
-from models.clock import SECOND
+from models.clock import SECOND, BootNs
 from models.config import Config
 from models.config_text import ConfigErrors
-from models.config_trading import Risk
+from models.config_trading import Risk, Window
 from models.execution import ExecutionTerms, LegTerms
 from models.fees import NO_FEES
+from models.kill_switch import KillSwitch, kill_switch
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
 from models.messages import IncidentSeen, Opportunity, SetProposed
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, text
@@ -43,6 +44,9 @@ EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 78
 SCHEMA_VERSION: Final = 1
 MARKET: Final = MarketId("drill")
+FEW: Final = 100
+"""Incidents that are drilled one by one. A window that takes more begins with all but these."""
+FIRST: Final = Window(count=1, minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +105,16 @@ def drill(config: Config, directory: Path) -> list[Drilled]:
     # A first partial fill halts by itself where that is configured, so the window is drilled with that switched off.
     patient = config.risk.model_copy(update={"halt_on_partial_fill": False})
     results = [
-        _drill(directory / name, name, limit, config, patient, _incidents(kind, limit))
-        for name, kind, limit in (
-            ("partials", "partial", windows.partials.count),
-            ("rejects", "reject", windows.rejects.count),
-            ("disconnects", "disconnect", windows.disconnects.count),
+        _drill(directory / name, name, window.count, config, patient, _incidents(kind, window))
+        for name, kind, window in (
+            ("partials", "partial", windows.partials),
+            ("rejects", "reject", windows.rejects),
+            ("disconnects", "disconnect", windows.disconnects),
         )
     ]
     if config.risk.halt_on_partial_fill:
         name = "halt_on_partial_fill"
-        results.append(_drill(directory / name, name, 1, config, config.risk, _incidents("partial", 1)))
+        results.append(_drill(directory / name, name, 1, config, config.risk, _incidents("partial", FIRST)))
     if windows.daily_notional:
         name = "daily_notional"
         limit = config.risk.max_daily_notional_micros
@@ -122,10 +126,14 @@ Happenings = Callable[[RiskActor, SimClock], Iterator[None]]
 """Lets one thing after another happen to risk; after each it is looked at whether the gate has tripped."""
 
 
-def _incidents(kind: str, count: int) -> Happenings:
+def _incidents(kind: str, window: Window) -> Happenings:
+    """As many as trip, at most one a second, close enough to fall into one window. Of very many, the last few."""
+    count = min(window.count, FEW)
+    apart_ns = min(SECOND, window.window_ns // (count + 1))
+
     def happen(risk: RiskActor, clock: SimClock) -> Iterator[None]:
         for number in range(1, count + 1):
-            clock.now += SECOND
+            clock.now += apart_ns
             set_id = binary_set(MARKET).set_id if kind == "partial" else None
             risk.receive(IncidentSeen(kind=kind, set_id=set_id, detail=f"drill {number}", at=clock.boot_ns()))
             yield
@@ -197,7 +205,13 @@ def _risk(config: Config, rules: Risk, gate: Gate, clock: SimClock) -> RiskActor
         executors={},
         signal=_NOBODY,
         ledger=_NOBODY,
+        switch=_nearly(kill_switch(rules), clock.boot_ns()),
     )
+
+
+def _nearly(switch: KillSwitch, now: BootNs) -> KillSwitch:
+    """As a bot finds it that was started again in the middle of many incidents."""
+    return KillSwitch(tuple(replace(c, seen=(now,) * max(0, c.limit - FEW)) for c in switch.conditions))
 
 
 def _terms(config: Config) -> ExecutionTerms:

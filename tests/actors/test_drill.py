@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from actors.drill import MARKET, drill
+from actors.drill import FEW, MARKET, drill
 from actors.main import main
 from actors.simulation import SimClock
 from adapters.gate import Gate
@@ -76,14 +76,29 @@ def test_what_is_switched_off_is_not_drilled(tmp_path):
     assert names == ["partials", "rejects", "disconnects"]
 
 
-def test_a_condition_that_cannot_fire_is_named(tmp_path):
-    too_slow = Window(count=100, minutes=1)  # one incident a second never fills it
-    switch = KillSwitch(rejects=too_slow)
+def test_incidents_come_close_enough_to_fall_into_one_window(tmp_path):
+    switch = KillSwitch(rejects=Window(count=100, minutes=1))
 
     [rejects] = [r for r in drill(a_config(kill_switch_conditions=switch), tmp_path) if r.name == "rejects"]
 
-    assert rejects.tripped_at is None
-    assert not rejects.passed
+    assert (rejects.tripped_at, rejects.passed) == (100, True)
+
+
+def test_a_window_of_very_many_is_drilled_with_its_last_few(tmp_path):
+    switch = KillSwitch(rejects=Window(count=100_000, minutes=10))
+
+    [rejects] = [r for r in drill(a_config(kill_switch_conditions=switch), tmp_path) if r.name == "rejects"]
+
+    assert (rejects.tripped_at, rejects.counter, rejects.passed) == (FEW, 100_000, True)
+
+
+def test_a_condition_that_does_not_fire_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Condition, "tripped", property(lambda self: False))
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["drill"]) == 1
+
+    assert "rejects                NEVER FIRED (limit 5)" in capsys.readouterr().out
 
 
 def test_the_verb_prints_one_object_and_exits_with_zero(tmp_path, capsys, monkeypatch):
