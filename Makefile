@@ -6,7 +6,7 @@ MINUTES ?= 60
 KILLS ?= 300
 
 .DEFAULT_GOAL := run
-.PHONY: run demo test setup dev lock bench bench-peers prove soak crash fuzz clean help
+.PHONY: run demo test setup dev lock bench bench-peers prove garden soak crash fuzz clean help
 
 run: setup  #-- set up on first use, then start the bot with its console (paper, embedded venue if there is no config.yaml)
 	@$(PYTHON) run.py $(ARGS)
@@ -31,6 +31,9 @@ bench-peers: dev  #-- beside published clients and frameworks, installed in a sc
 
 prove: dev  #-- the deterministic simulator over SEEDS seeds
 	@$(PY) -m tests.prove --seeds $(SEEDS) $(ARGS)
+
+garden: dev  #-- plant every bug of the garden and find it by the simulator
+	@$(PY) -m tests.garden $(ARGS)
 
 soak: dev  #-- live on the simulated exchange under faults for MINUTES minutes
 	@$(PY) -m tests.soak --minutes $(MINUTES) $(ARGS)

@@ -100,6 +100,11 @@ TIMED: Final[dict[str, tuple[str, float]]] = {
 
 ALL: Final = (*CHANCES, *LEVERS, *TIMED)
 
+AT_CANCELS: Final = frozenset({"fill_before_cancel", "cancel_timeout"})
+"""Wait for a cancel, which only a venue without IOC ever sees: chosen more often where orders rest."""
+FOR_A_MERGE = 0.3
+"""Share of what lurks that lets an opening order pass and waits for the next merge."""
+
 BOMBS: Final = ("kill_at_send", "kill_at_sent", "kill_at_answer", "kill_at_commit", "kill_at_committed")
 REACHABLE: Final = (*(name for name in ALL if name != "kill_in_step"), *BOMBS)
 """What a long enough proof has to have met."""
@@ -141,13 +146,15 @@ class Faults:
         self._timed: dict[str, float] = {}
         self._midnight_at: int | None = None
         self._lurking: list[tuple[str, float]] = []
+        self._for_merges: list[tuple[str, float]] = []
         self._on = True
         self.reached = Reached()
         missing = world.tongue.missing
         names = [name for name in ALL if name not in missing and (live or name not in NOT_ON_PAPER)]
         density = self._rng.choice([0.0, 0.05, 0.1, 0.2, 0.35])
         for name in names:
-            wanted = self._rng.random() < density if only is None else name in only
+            often = 3 if name in AT_CANCELS and world.setting.rests else 1
+            wanted = self._rng.random() < density * often if only is None else name in only
             strength = self._rng.random()
             if not wanted:
                 continue
@@ -222,8 +229,20 @@ class Faults:
         """An opening order is on its way: what has lurked strikes somewhere in the following moments."""
         lurking, self._lurking = self._lurking, []
         for name, mean_s in lurking:
-            wait_ns = int(self._rng.random() ** 3 * 2_000_000_000)
-            self._world.after(wait_ns, lambda name=name, mean_s=mean_s: self._hit_now(name, mean_s))
+            if self._rng.random() < FOR_A_MERGE and self._world.setting.merges:
+                self._for_merges.append((name, mean_s))
+            else:
+                self._soon(name, mean_s)
+
+    def merge_leaves(self) -> None:
+        """The same for a merge."""
+        lurking, self._for_merges = self._for_merges, []
+        for name, mean_s in lurking:
+            self._soon(name, mean_s)
+
+    def _soon(self, name: str, mean_s: float) -> None:
+        wait_ns = int(self._rng.random() ** 3 * 2_000_000_000)
+        self._world.after(wait_ns, lambda: self._hit_now(name, mean_s))
 
     def _hit_now(self, name: str, mean_s: float) -> None:
         if not self._on or self._world.bot.over:

@@ -20,6 +20,7 @@ from models.market import Action, MarketId, Outcome, SetId
 from models.money import MICRO, MicroShares, PriceMicros, cost_rounded_up, parse_price, parse_shares
 from models.orders import Purpose
 from models.set_state import Cooldown, Idle
+from tests.sim.exposure import Exposure
 
 if TYPE_CHECKING:
     from adapters.permit import HaltRecord
@@ -27,10 +28,9 @@ if TYPE_CHECKING:
     from tests.sim.venue import Venue
     from tests.sim.world import World
 
-SLACK_NS = SECOND // 4
-NEWS_NS = 20 * SECOND
-"""How long news that no answer carries may be on its way: by stream, by probe, at the latest by a comparison."""
 MINUTE_NS = 60 * SECOND
+WIDE = 1000
+"""A limit that nothing reaches."""
 
 
 Asks = tuple[int | None, int, int | None, int]
@@ -70,12 +70,7 @@ class Judge:
         self.terms: dict[SetId, ExecutionTerms] = {t.complete_set.set_id: t for t in plan.execution}
         self.orders: dict[str, Order] = {}
         self.by_attempt: dict[str, list[Order]] = defaultdict(list)
-        self.held: dict[str, list[int]] = {}
-        """Shares per leg of every attempt, as the venue has it."""
-        self.naked_since: dict[str, int] = {}
-        self.reversed_at: dict[str, int] = {}
-        self.revived: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        """(when, leg, shares) of what undead orders have filled, by attempt."""
+        self.exposure = Exposure(self, world)
         self.tops: dict[MarketId, dict[int, Asks]] = {}
         """By sequence number, as the venue sent it."""
         self.undead: set[str] = set()
@@ -85,6 +80,7 @@ class Judge:
         self.blind_until = 0
         """Until then an actor may not have been able to look at what had come in."""
         self.halted = False
+        self.halted_markets: set[str] = set()
         self.opened_at: list[int] = []
         self.dead: str | None = None
         """An actor that has failed in the present process."""
@@ -94,7 +90,6 @@ class Judge:
         self._limits = plan.config.risk
         self._max_size = plan.config.execution.max_order_size_micros
         self._max_age_ns = plan.config.runtime.max_book_age_ns
-        self._spent: dict[int, int] = defaultdict(int)
 
     def watch(self, venue: Venue) -> None:
         """Remember the tops that the venue sends, by their numbers."""
@@ -124,6 +119,8 @@ class Judge:
             return
         if not self._world.setting.live:
             raise self.found("I19", f"paper mode sends {request.method} {request.target}")
+        if tongue.merges(request):
+            self._world.faults.merge_leaves()
         for body in tongue.bodies(request):
             self._order_leaves(bot, body)
 
@@ -214,10 +211,13 @@ class Judge:
             raise self.found("I15", f"opening order {order.client_order_id} before the first reconcile")
         if self.halted:
             raise self.found("I6", f"opening order {order.client_order_id} after the halt")
+        if order.market_id in self.halted_markets:
+            raise self.found("I6", f"opening order {order.client_order_id} on {order.market_id}, which is halted")
         if self.dead is not None:
             raise self.found("I6", f"opening order {order.client_order_id} after {self.dead} has failed")
         self._alone(bot, order)
         self._limited(order)
+        self._not_too_many(order)
         self._decided_well(order)
         self.opened_at = [at for at in self.opened_at if world.now - at < MINUTE_NS]
         self.opened_at.append(world.now)
@@ -247,6 +247,18 @@ class Judge:
         spent = self._worst(order) + sum(self._worst(o) for o in self.orders.values() if o.day == order.day)
         if spent > self._limits.max_daily_notional_micros:
             raise self.found("I9", f"{spent} micro-dollars today, allowed are {self._limits.max_daily_notional_micros}")
+
+    def _not_too_many(self, order: Order) -> None:
+        """I9: attempts under way and sets held, by the rows on the disk."""
+        if self._limits.max_open_positions >= WIDE:
+            return
+        listings = self._world.venue.engine.listings
+        count = 0
+        for attempt_id, set_id in self._world.disk.connection.execute(_OPEN_POSITIONS).fetchall():
+            paid = all(listings[m].yes_pays is not None for m in self.terms[SetId(set_id)].market_ids)
+            count += attempt_id == order.attempt_id or not paid
+        if count > self._limits.max_open_positions:
+            raise self.found("I9", f"{count} open positions, allowed are {self._limits.max_open_positions}")
 
     def _worst(self, order: Order) -> int:
         """Most that a BUY has cost or can still cost."""
@@ -318,16 +330,9 @@ class Judge:
 
     def _mends(self, order: Order) -> None:
         """A protective order is no larger than what is missing or too much, as the venue has it (design section 3)."""
-        world = self._world
-        held = self.held.get(order.attempt_id, [0] * len(self.terms[order.set_id].legs))
-        if world.now - self.reversed_at.get(order.attempt_id, -MINUTE_NS) < NEWS_NS:
-            return  # the news of a reversal may still be on its way
-        # The same for the fills of an order that arrives after every promise: nobody could wait for it any longer.
-        unheard = list(held)
-        for at, leg, size in self.revived[order.attempt_id]:
-            if world.now - at < NEWS_NS:
-                unheard[leg] -= size
-        if order.size > max(_missing(order, held), _missing(order, unheard)):
+        allowed = self.exposure.missing(order)
+        if allowed is not None and order.size > allowed:
+            held = self.exposure.of(order)
             raise self.found("I3", f"{order.purpose} of {order.size} where {held} is held: {order.client_order_id}")
 
     # -- what happens at the venue
@@ -356,60 +361,7 @@ class Judge:
             value = cost_rounded_up(PriceMicros(party.price), MicroShares(trade.size)) + party.fee
             cost, filled = self._paid.get(order.client_order_id, (0, 0))
             self._paid[order.client_order_id] = (cost + sign * value, filled + (trade.size if sign > 0 else 0))
-            held = self.held.setdefault(order.attempt_id, [0] * len(self.terms[order.set_id].legs))
-            change = sign * (trade.size if order.action is Action.BUY else -trade.size)
-            held[order.leg] += change
-            if order.client_order_id in self.undead:
-                self.revived[order.attempt_id].append((self._world.now, order.leg, change))
-            if sign < 0:
-                self.reversed_at[order.attempt_id] = self._world.now
-            self._expose(order.attempt_id, held)
-
-    def _expose(self, attempt_id: str, held: list[int]) -> None:
-        if max(held) == min(held):
-            self.naked_since.pop(attempt_id, None)
-        elif attempt_id not in self.naked_since:
-            world = self._world
-            since = self.naked_since[attempt_id] = world.now
-            self._ask_later(attempt_id, since, world.disturbed)
-
-    def _ask_later(self, attempt_id: str, since: int, disturbed: int) -> None:
-        world = self._world
-        terms = next(iter(self.terms.values()))
-        lost = world.disturbed - disturbed
-        due = max(since, world.awake_since) + terms.max_inflight_ns + SLACK_NS + lost
-        world.at(max(due, world.now + SLACK_NS), lambda: self._too_long(attempt_id, since, disturbed, lost))
-
-    def _too_long(self, attempt_id: str, since: int, disturbed: int, lost: int) -> None:
-        """I5: by now either it is mended or trading is halted and an alarm is on record."""
-        world = self._world
-        terms = next(iter(self.terms.values()))
-        if self.naked_since.get(attempt_id) != since:
-            return
-        late = max(since, world.awake_since) + terms.max_inflight_ns > world.now
-        if world.disturbed - disturbed > lost or world.frozen or world.bot.over or late:
-            self._ask_later(attempt_id, since, disturbed)
-            return
-        bot = world.bot
-        if bot.gate.tripped is None and not self._small(attempt_id) and not self._paid_out(attempt_id):
-            raise self.found("I5", f"{attempt_id} holds {self.held[attempt_id]} since {since} and nothing is halted")
-
-    def _paid_out(self, attempt_id: str) -> bool:
-        """What was naked has been paid for by its market."""
-        held, order = self.held[attempt_id], self.by_attempt[attempt_id][0]
-        legs = self.terms[order.set_id].complete_set.legs
-        listings = self._world.venue.engine.listings
-        naked = [leg.market_id for leg, size in zip(legs, held, strict=True) if size > min(held)]
-        return all(listings[market_id].yes_pays is not None for market_id in naked)
-
-    def _small(self, attempt_id: str) -> bool:
-        """Less than the venue trades: stranded, reported, no longer worked."""
-        held, order = self.held[attempt_id], self.by_attempt[attempt_id][0]
-        surplus = max(held) - min(held)
-        legs = self.terms[order.set_id].legs
-        return all(
-            surplus < max(leg.market.lot, leg.market.min_size) or surplus <= leg.market.min_notional for leg in legs
-        )
+            self.exposure.traded(order, sign * trade.size)
 
     # -- the gate and the actors
 
@@ -418,6 +370,8 @@ class Judge:
             self.halted = False
         elif record.market_id is None:
             self.halted = True
+        else:
+            self.halted_markets.add(record.market_id)
 
     def halted_outside(self, bot: Bot) -> None:
         self.halted = True
@@ -449,16 +403,16 @@ _INTENT = (
     "SELECT attempt_id, set_id, leg, market_id, outcome, action, limit_price, size, time_in_force, purpose "
     "FROM order_intents WHERE client_order_id = ?"
 )
+_OPEN_POSITIONS = (
+    "SELECT a.attempt_id, a.set_id FROM attempts a LEFT JOIN attempt_changes c "
+    "ON c.seq = (SELECT MAX(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id) "
+    "WHERE c.ending IS NULL OR c.open_position = 1"
+)
 _DECIDED = (
     "SELECT json_extract(o.surroundings, '$.now'), l.leg, l.market_id, l.book_seq, l.generation, l.not_ready, "
     "l.evidence_boot_ns, l.yes_ask, l.yes_ask_size, l.no_ask, l.no_ask_size "
     "FROM opportunities o JOIN opportunity_legs l ON l.opportunity = o.seq WHERE o.attempt_id = ? ORDER BY l.leg"
 )
-
-
-def _missing(order: Order, held: list[int]) -> int:
-    """Most that this protective order may be about."""
-    return max(held) - held[order.leg] if order.action is Action.BUY else held[order.leg] - min(held)
 
 
 def _asks(listing: Any) -> Asks:

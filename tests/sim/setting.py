@@ -73,6 +73,15 @@ class Setting:
     def live(self) -> bool:
         return self.plan.live
 
+    @property
+    def rests(self) -> bool:
+        """No IOC: an order rests until it is cancelled."""
+        return not self.capabilities.ioc
+
+    @property
+    def merges(self) -> bool:
+        return self.live and self.capabilities.merge
+
 
 class _Catalog:
     """The part of `MarketData` that a plan reads."""

@@ -86,6 +86,9 @@ class Native:
         """It can change nothing."""
         return request.method == "GET"
 
+    def merges(self, request: web.Request) -> bool:
+        return request.target == "/merge"
+
     def bodies(self, request: web.Request) -> tuple[wire.OrderBody, ...]:
         """The orders in a request, as the exchange's own dialect would say them, under the bot's own ids."""
         if request.method != "POST":

@@ -301,4 +301,5 @@ class World:
         try:
             self.bot.gate.resume_market(market_id, "operator", "again")
         except ResumeRefused:
-            pass
+            return
+        self.judge.halted_markets.discard(market_id)
