@@ -25,7 +25,7 @@ from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, Ord
 from models.set_state import State
 from models.status import OrderRow, PaperTotals, Today
 
-REMEMBERED: Final = 2048
+REMEMBERED: Final = 512
 """Orders, and attempts, whose market a later line can still name."""
 
 LISTED: Final = 20

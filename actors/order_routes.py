@@ -16,7 +16,7 @@ from actors.base import Address
 from models.messages import FillSeen, OrderKnown, OrderUpdated
 from models.orders import AttemptId, ClientOrderId, OrderIntent, VenueOrderId
 
-KEPT: Final = 4096
+KEPT: Final = 1024
 """Attempts, and orders, that are still recognised. What is older is the reconcile's to find."""
 WAITING: Final = 256
 """News about venue orders without an owner yet; the oldest gives way and counts as a stray."""

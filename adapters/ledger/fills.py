@@ -14,7 +14,7 @@ from models.rows import FillReported, join_fills
 
 FILL_REPORTS: Final = tables.name_of(tables.FillReportTable)
 
-KEPT: Final = 10_000
+KEPT: Final = 1_000
 """Fills kept in memory; older ones are looked up again when somebody speaks of them."""
 
 _NEWEST: Final = (
