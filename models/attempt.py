@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from models.clock import BootNs
 from models.fees import FeeSchedule
@@ -15,6 +16,11 @@ from models.market import Action, MarketId, Outcome, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros, divide_down, text
 from models.order_life import Alarm, OrderLife, Phase
 from models.orders import AttemptId, ClientOrderId, derive_client_order_id
+
+CLOSED: Final = frozenset(
+    ("market_paused", "exchange_paused", "post_only", "restarting", "trading_disabled", "cancel_only")
+)
+"""Codes of refusals that say of the hour, not of the order: the venue, or the market, takes none now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,9 @@ class Attempt:
     partial: bool = False
     """It has been in protection."""
     remedies: int = 0
-    """Protective rounds so far."""
+    """Protective rounds that met a venue which took orders."""
+    remedy_from: int = 0
+    """Index of the first order of the newest protective round."""
     stranded: bool = False
     """The surplus is smaller than anything the venue takes: it is kept and reported, no longer worked."""
     merged: MicroShares = MicroShares(0)
@@ -105,6 +113,11 @@ class Attempt:
         return MicroShares(most - least)
 
     # -- orders ----------------------------------------------------------------------------------------------------
+
+    def turned_away(self) -> bool:
+        """Whether the newest protective round met a venue that took no orders at all (a pause, a restart)."""
+        refusals = [life.refusal for life in self.orders[self.remedy_from :]]
+        return bool(refusals) and all(refusal is not None and refusal.code in CLOSED for refusal in refusals)
 
     def in_phase(self, *phases: Phase) -> tuple[OrderLife, ...]:
         return tuple(life for life in self.orders if life.phase in phases)

@@ -52,6 +52,11 @@ PAUSES_NS: Final = (SECOND // 4, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND)
 book wrong, so the next one waits until a snapshot has had the time to come.
 """
 
+CLOSED_NS: Final = 2 * SECOND
+"""After a round that the venue turned away because it takes no orders now. It says nothing about the books and is not
+counted, for as long as `max_inflight_seconds` last.
+"""
+
 LOOK_NS: Final = SECOND // 2
 """Between looks at books that offer no way out at all (not ready, or empty), until `max_inflight_seconds` are over."""
 
@@ -156,6 +161,9 @@ def _mend(record: Mending, turn: Turn) -> Record | None:
     if not attempt.naked:
         return _ended(record, turn)
     if isinstance(record, PartialFillProtect):
+        if record.rested < attempt.remedies and attempt.turned_away() and record.timers.runs(TimerName.INFLIGHT):
+            uncounted = replace(attempt, remedies=attempt.remedies - 1)
+            return _pause(replace(record, attempt=uncounted), CLOSED_NS, turn)
         if attempt.remedies >= MAX_REMEDIES:
             return expose(record, attempt, f"still naked after {MAX_REMEDIES} protective rounds", turn)
         if record.timers.runs(TimerName.RETRY):
@@ -214,7 +222,7 @@ def _apply(record: Mending, choice: ProtectionChoice, turn: Turn) -> Record:
         return _pause(replace(record, looks=record.looks + 1), LOOK_NS, turn)
     turn.write(set_rows.protection(attempt, choice, turn.wall))
     if choice.remedy is not Remedy.HOLD:
-        attempt = replace(attempt, remedies=attempt.remedies + 1)
+        attempt = replace(attempt, remedies=attempt.remedies + 1, remedy_from=len(attempt.orders))
         attempt, timers = turn.send(attempt, protective_orders(turn.terms, attempt, choice), record.timers)
         return replace(record, attempt=attempt, timers=timers, ladders=None)
     if choice.untradable:
