@@ -119,6 +119,11 @@ def make_market_data(
     return cast("MarketData", keyed(options, secrets, clock, requests_per_second))
 
 
+def wants_key(name: str) -> bool:
+    """Whether a venue lets nobody without a key read even its public data. Raises `UnknownVenueError`."""
+    return hasattr(venue_module(name), "make_keyed_market_data")
+
+
 def make_orders(name: str, options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> Orders:
     """The private side of a venue. Raises `UnknownVenueError`, and what the venue's module raises for missing keys."""
     if name not in ORDERS:

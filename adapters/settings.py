@@ -52,8 +52,11 @@ class Secrets:
         return tuple(variable(venue, name) for name in names if (venue, name) not in self._values)
 
     def texts(self) -> tuple[str, ...]:
-        """Every secret in the clear, for the log filter that hides them. For nothing else."""
-        return tuple(value.get_secret_value() for value in self._values.values())
+        """Every secret in the clear, for the log filter that hides them. For nothing else.
+
+        Where a key lies is no secret: the words of a path are everybody's, and would go missing from every line.
+        """
+        return tuple(v.get_secret_value() for (_, name), v in self._values.items() if not name.endswith("_PATH"))
 
     def __repr__(self) -> str:
         return f"Secrets({', '.join(sorted(variable(*key) for key in self._values))})"

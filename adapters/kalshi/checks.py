@@ -15,12 +15,22 @@ from adapters.kalshi.adapter import REST_URL, WS_URL
 from adapters.kalshi.order_wire import ORDERS_PATH
 from adapters.kalshi.private_rest import PrivateRest
 from adapters.kalshi.rest import KalshiRest
-from adapters.kalshi.signing import KeyFileError, PrivateKey, RequestSigner, load_key, message, signature, verified
+from adapters.kalshi.signing import (
+    TRADES,
+    KeyFileError,
+    PrivateKey,
+    RequestSigner,
+    load_key,
+    message,
+    signature,
+    verified,
+)
 from adapters.rate import RateBudget
 from adapters.venue import VenueReadError, VenueReadRefusedError
-from models.checkup import Check, fine, skipped, unreachable, wrong
-from models.clock import MS, Clock
+from models.checkup import Check, Grade, fine, skipped, unreachable, wrong
+from models.clock import MS, SECOND, Clock
 from models.config_machine import VenueOptions
+from models.hostile import clean
 from models.money import MICRO, MicroUsd, MoneyError, parse_micros, text
 
 KEYS: Final = "keys"
@@ -56,13 +66,37 @@ def checks(
     base = options.rest_url or REST_URL
     rest = PrivateRest(signer, base, clock, subaccount=options.subaccount, total_s=TOTAL_S)
     try:
-        yield _asked(CLOCK, lambda: _clock(base, clock, max_skew_ms))
-        yield _asked(EXCHANGE, lambda: _exchange(rest))
-        yield _asked(API_KEY, lambda: _api_key(rest))
-        yield _asked(ACCOUNT, lambda: _account(rest, options.subaccount or 0))
-        yield _asked(FUNDS, lambda: _funds(rest))
+        yield from _online(rest, base, clock, secrets["KEY_ID"], options.subaccount or 0, max_skew_ms)
     finally:
         rest.close()
+
+
+def _online(
+    rest: PrivateRest, base: str, clock: Clock, key_id: str, subaccount: int, max_skew_ms: int
+) -> Iterator[Check]:
+    """One trouble is told once: with a wrong clock every signature is refused, with a wrong key every question."""
+    reader = HttpReader(RateBudget(clock, 5))
+    public = KalshiRest(reader, base, None, clock)
+    try:
+        in_time = _asked(CLOCK, lambda: _clock(public, clock, max_skew_ms))
+        exchange = _asked(EXCHANGE, lambda: _exchange(public))
+    finally:
+        reader.close()
+    yield in_time
+    if in_time.grade is Grade.WRONG:
+        yield from (skipped(name, "needs the right time") for name in ONLINE[1:])
+        return
+    if in_time.grade is Grade.UNREACHABLE:
+        yield from (skipped(name, "needs the venue") for name in ONLINE[1:])
+        return
+    yield exchange
+    key = _asked(API_KEY, lambda: _api_key(rest, key_id, clock.wall_ns() // SECOND))
+    yield key
+    if key.grade is Grade.FINE:
+        yield _asked(ACCOUNT, lambda: _account(rest, subaccount))
+        yield _asked(FUNDS, lambda: _funds(rest))
+    else:
+        yield from (skipped(name, "needs a key that works") for name in (ACCOUNT, FUNDS))
 
 
 def _key(secrets: Mapping[str, str]) -> PrivateKey | Check:
@@ -93,13 +127,9 @@ def _signing(key: PrivateKey, clock: Clock) -> Check:
     return fine(SIGNING, "a test request was signed and verified, and not sent")
 
 
-def _clock(base: str, clock: Clock, max_skew_ms: int) -> Check:
-    reader = HttpReader(RateBudget(clock, 5))
+def _clock(public: KalshiRest, clock: Clock, max_skew_ms: int) -> Check:
     before = clock.wall_ns()
-    try:
-        venue_ms = KalshiRest(reader, base, None, clock).time_ms()
-    finally:
-        reader.close()
+    venue_ms = public.time_ms()
     skew_ms = (before + clock.wall_ns()) // 2 // MS - venue_ms
     if abs(skew_ms) > max_skew_ms + TIME_GRAIN_MS:
         direction = "ahead of" if skew_ms > 0 else "behind"
@@ -111,8 +141,9 @@ def _clock(base: str, clock: Clock, max_skew_ms: int) -> Check:
     return fine(CLOCK, f"within {max(abs(skew_ms), TIME_GRAIN_MS) / 1000:.1f} s of the venue's")
 
 
-def _exchange(rest: PrivateRest) -> Check:
-    status = rest.status()
+def _exchange(public: KalshiRest) -> Check:
+    """Asked without a signature, so that a key that does not fit is the key's trouble alone."""
+    status = public.status()
     if not (status.exchange_active and status.trading_active):
         return unreachable(
             EXCHANGE, "the exchange does not trade now", "wait; Thursdays 03:00 to 05:00 ET it never does"
@@ -121,10 +152,31 @@ def _exchange(rest: PrivateRest) -> Check:
     return fine(EXCHANGE, f"trades, but for shards {closed}" if closed else "trades")
 
 
-def _api_key(rest: PrivateRest) -> Check:
-    """Any signed question shows whether key id and file belong together."""
+def _api_key(rest: PrivateRest, key_id: str, now_s: int) -> Check:
+    """Any signed question shows whether key id and file belong together; the venue's list of keys, what this one may
+    do. A key that may not ask for the list is found out by the first write, which makes the order groups.
+    """
     rest.balance()
-    return fine(API_KEY, "accepted")
+    try:
+        listed = rest.api_keys()
+    except VenueReadRefusedError:
+        return fine(API_KEY, "accepted; it may not ask what it may do")
+    own = next((key for key in listed.api_keys or () if key.api_key_id == key_id), None)
+    scopes = None if own is None else own.scopes
+    if scopes is not None and TRADES.isdisjoint(scopes):
+        return wrong(
+            API_KEY,
+            f"the key may not trade (its scopes: {clean(', '.join(scopes), 60) or 'none'})",
+            "for live trading make a key with the scope write, or write::trade; on paper this one is enough",
+        )
+    expires = listed.api_key_region_expiration_ts
+    if expires is not None and expires <= now_s:
+        return wrong(
+            API_KEY,
+            "what the account has said about its place is out of date, and keys may not trade until it is said again",
+            "confirm the place on the venue's own page, from where you really are",
+        )
+    return fine(API_KEY, "accepted" if scopes is None else f"accepted, scopes {clean(', '.join(sorted(scopes)), 60)}")
 
 
 def _account(rest: PrivateRest, subaccount: int) -> Check:

@@ -241,6 +241,17 @@ class Netting(msgspec.Struct, frozen=True):
     netting_configs: list[NettingConfig] | None = None
 
 
+class ApiKeyRow(msgspec.Struct, frozen=True):
+    api_key_id: str
+    scopes: list[str] | None = None
+
+
+class ApiKeys(msgspec.Struct, frozen=True):
+    api_keys: list[ApiKeyRow] | None = None
+    api_key_region_expiration_ts: int | None = None
+    """Unix seconds."""
+
+
 class Group(msgspec.Struct, frozen=True):
     order_group_id: str
 

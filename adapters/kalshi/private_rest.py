@@ -18,6 +18,7 @@ from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSe
 from adapters.kalshi.answers import error_of, read
 from adapters.kalshi.catalog import KalshiMarket
 from adapters.kalshi.order_wire import (
+    ApiKeys,
     Balance,
     FillPage,
     FillRow,
@@ -51,6 +52,7 @@ _FILLS: Final = msgspec.json.Decoder(FillPage)
 _POSITIONS: Final = msgspec.json.Decoder(PositionPage)
 _BALANCE: Final = msgspec.json.Decoder(Balance)
 _NETTING: Final = msgspec.json.Decoder(Netting)
+_KEYS: Final = msgspec.json.Decoder(ApiKeys)
 _GROUP: Final = msgspec.json.Decoder(Group)
 _STATUS: Final = msgspec.json.Decoder(ExchangeStatus)
 _MARKET: Final = msgspec.json.Decoder(_OneMarket)
@@ -139,6 +141,10 @@ class PrivateRest:
 
     def netting(self) -> Netting:
         return self.ask("/portfolio/subaccounts/netting", _NETTING)
+
+    def api_keys(self) -> ApiKeys:
+        """All keys of the account and what each may do (3)."""
+        return self.ask("/api_keys", _KEYS)
 
     # -- order groups (6.6)
 

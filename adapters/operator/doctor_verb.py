@@ -21,7 +21,7 @@ from adapters.ledger.errors import LedgerError
 from adapters.ledger.verify import verify_chain
 from adapters.operator.places import CONFIG_DEFAULT
 from adapters.redaction import Redactor
-from adapters.registry import CHECKS, account_checks, make_market_data
+from adapters.registry import CHECKS, account_checks, make_market_data, wants_key
 from adapters.settings import Secrets, load_config, load_secrets
 from adapters.venue import MissingKeysError, VenueReadError, VenueReadRefusedError
 from models.checkup import Check, Grade, failed, fine, skipped, unreachable, wrong
@@ -76,9 +76,15 @@ def _all(options: argparse.Namespace, secrets: Secrets | ConfigErrors) -> Iterat
         return
     yield "bot", _ledger(Path(config.data.sqlite_path))
     for name in sorted({VenueName(config.venue), *config.market_venues().values()}):
-        yield name, _markets(config, name, secrets, offline=options.offline)
+        checks = []
         if name in CHECKS and isinstance(secrets, Secrets):
-            yield from ((name, check) for check in _account(config, name, secrets, offline=options.offline))
+            for check in _account(config, name, secrets, offline=options.offline):
+                checks.append(check)
+                yield name, check
+        if failed(checks) and wants_key(name):
+            yield name, skipped("markets", "needs what is wrong above")
+        else:
+            yield name, _markets(config, name, secrets, offline=options.offline)
 
 
 def _configuration(config: Config | ConfigErrors, path: Path) -> Check:
@@ -131,9 +137,11 @@ def _markets(config: Config, name: VenueName, secrets: Secrets | ConfigErrors, *
 
 
 def _account(config: Config, name: VenueName, secrets: Secrets, *, offline: bool) -> list[Check]:
-    """The account matters in live mode; on paper without keys there is nothing to look at."""
+    """The account matters in live mode; on paper without keys there is nothing to look at, but where the venue wants
+    one even for public data.
+    """
     values = secrets.of(name)
-    if config.mode is not Mode.LIVE and not values:
+    if config.mode is not Mode.LIVE and not values and not wants_key(name):
         return [skipped("account", "mode: paper needs no keys")]
     return account_checks(
         name,

@@ -147,6 +147,12 @@ def test_secrets_are_never_shown() -> None:
     assert repr(loaded) == "Secrets(DUTCHBOOK_POLYMARKET_PRIVATE_KEY)"
 
 
+def test_where_a_key_lies_is_no_secret() -> None:
+    path = {"DUTCHBOOK_KALSHI_PRIVATE_KEY_PATH": "/home/me/kalshi/exchange.pem", "DUTCHBOOK_KALSHI_KEY_ID": CANARY}
+
+    assert secrets(path).texts() == (CANARY,)
+
+
 def test_a_venue_of_the_registry_that_lists_no_names_takes_any() -> None:
     loaded = load_secrets({"DUTCHBOOK_THIRD_TOKEN": CANARY}, None, venues=("third",))
 
