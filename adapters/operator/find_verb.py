@@ -66,7 +66,7 @@ def _entry(market: Market) -> str:
     """One line of `markets:` with what one wants to know before trading it."""
     fees = market.fees
     facts = [
-        f"tick {text(market.price_bands[0].step)}",
+        f"tick {' or '.join(text(step) for step in _ticks(market))}",
         f"lot {text(market.lot, 0)}",
         f"min {text(market.min_size, 0)}",
         f"fee rate {text(fees.rate_micros, 0)}" if fees.rate_micros else "no fees",
@@ -77,11 +77,19 @@ def _entry(market: Market) -> str:
     return f'  - "{market.market_id}"  # {market.title} ({", ".join(facts)})'
 
 
+def _ticks(market: Market) -> list[int]:
+    """Finest first; a tapered grid has several, by price."""
+    return sorted({band.step for band in market.price_bands})
+
+
 def _document(market: Market) -> dict[str, Any]:
     return {
         "market_id": market.market_id,
         "title": market.title,
-        "tick": text(market.price_bands[0].step),
+        "tick": text(_ticks(market)[0]),
+        "price_bands": [
+            {"from": text(band.start), "to": text(band.end), "tick": text(band.step)} for band in market.price_bands
+        ],
         "lot": text(market.lot, 0),
         "min_size": text(market.min_size, 0),
         "fee_rate": text(market.fees.rate_micros, 0),
