@@ -110,6 +110,8 @@ class Refused:
     text: str
     by_venue: bool = True
     """False: it never left this process (halt, expired permit, rate budget). Not counted as a venue reject."""
+    barred: bool = False
+    """The venue refuses the account, not the order: banned, closing only, not who it says it is. Trading stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,6 +219,8 @@ class Turn:
             self.write(row)
         if isinstance(fact, Refused) and fact.by_venue and before.refusal is None:
             self.incident("reject", f"{fact.code}: {fact.text}")
+            if fact.barred:
+                self.halt(changed, f"{after.intent.venue} refuses this account: {fact.code} {fact.text}".rstrip())
         for order, alarm in sorted(changed.alarms() - attempt.alarms()):
             self.write(set_rows.alarm(changed, order, alarm, self.wall))
             self.incident(alarm.value, f"order {order}")

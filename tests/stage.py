@@ -157,9 +157,10 @@ class Stage:
         self.tell(FillSeen(fill=a_fill(intent, filled, at=at, state=state, trade=trade_id), at=BootNs(self.now)))
         return trade_id
 
-    def refuse(self, index: int = -1, code: str = "no", *, by_venue: bool = True) -> None:
+    def refuse(self, index: int = -1, code: str = "no", *, by_venue: bool = True, barred: bool = False) -> None:
         intent = self.order(index)
-        answer = Refused(client_order_id=intent.client_order_id, code=code, text="refused", by_venue=by_venue)
+        own = intent.client_order_id
+        answer = Refused(client_order_id=own, code=code, text="refused", by_venue=by_venue, barred=barred)
         self.tell(SubmitAnswered(attempt_id=intent.attempt_id, answer=answer, sent=None, at=BootNs(self.now)))
 
     def lose_answer(self, index: int = -1) -> None:

@@ -41,6 +41,9 @@ UNAUTHORIZED: Final = "unauthorized"
 BANNED: Final = "banned"
 CLOSED_ONLY: Final = "closed_only"
 
+BARRED: Final = frozenset({UNAUTHORIZED, BANNED, CLOSED_ONLY})
+"""Not about the order but about the account (polymarket.md 5.5 and 14): compliance, or keys that do not fit."""
+
 MISSED: Final = "missed"
 """Not a refusal: the order was taken, looked for a match, and ended with nothing."""
 
@@ -241,7 +244,7 @@ def _verdict(order: Submitted, code: str | None, words: str, why: str) -> Submit
     if code == MISSED:
         own_id = VenueOrderId(order.order_id)
         return Accepted(client_order_id=order.own, venue_order_id=own_id, filled=MicroShares(0), done=True)
-    return Refused(client_order_id=order.own, code=code, text=words)
+    return Refused(client_order_id=order.own, code=code, text=words, barred=code in BARRED)
 
 
 def _code(words: str, status: int | None) -> str | None:

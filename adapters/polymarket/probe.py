@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from adapters.polymarket.adapter import CAPABILITIES
 from adapters.polymarket.order_wire import OrderRow
 from adapters.polymarket.reports import order_seen
 from models.clock import SECOND
@@ -17,16 +18,19 @@ from models.orders import OrderIntent, OrderNotFound, OrderSeen, TimeInForce, Ve
 
 SETTLED_NS: Final = 5 * SECOND
 """After this the trades of an order that took and ended are all there."""
+HIDDEN_NS: Final = round(CAPABILITIES.visibility_horizon_s * SECOND)
+"""After this nothing of an accepted order is hidden any more."""
 
 
 def joined(
-    intent: OrderIntent, order_id: str, row: OrderRow | None, traded: MicroShares, age_ns: int
+    intent: OrderIntent, order_id: str, row: OrderRow | None, traded: MicroShares, age_ns: int, *, accepted: bool
 ) -> OrderSeen | OrderNotFound:
     """`traded` are the shares in the order's trades, reversed ones included, `age_ns` is the order's age.
 
-    Raises `MoneyError` for a row that cannot be true.
+    An order that the venue has `accepted` and then shows nowhere has ended: killed after a delay, or cancelled. One
+    that it has not may never have come. Raises `MoneyError` for a row that cannot be true.
     """
-    if row is None and traded == 0:
+    if row is None and traded == 0 and not (accepted and age_ns > HIDDEN_NS):
         return OrderNotFound(client_order_id=intent.client_order_id, source="orders")
     resting = intent.time_in_force is TimeInForce.GTC
     seen = None if row is None else order_seen(row, intent.client_order_id, resting=resting)

@@ -163,7 +163,8 @@ class PolymarketOrders:
             order = self._named(intent, venue_order_id)
             row = self.rest.order(order.order_id)
             traded = MicroShares(sum(part.size for _, part in self._trades_of(order)))
-            return joined(intent, order.order_id, row, traded, self._clock.wall_ns() - intent.at)
+            age_ns = self._clock.wall_ns() - intent.at
+            return joined(intent, order.order_id, row, traded, age_ns, accepted=venue_order_id is not None)
         except (VenueReadError, VenueReadRefusedError) as error:
             return ProbeFailed(client_order_id=own, why=str(error))
         except MoneyError:

@@ -277,7 +277,9 @@ class Exchange:
             self.trades.append(trade)
             if trade.state is FillState.PROVISIONAL:
                 self.unsettled.append(trade)
-        self.happenings.append(TradePrinted(listing.market.market_id, maker.request.outcome, maker.request.price, size))
+        self.happenings.append(
+            TradePrinted(listing.market.market_id, maker.request.outcome, maker.request.price, size, taker.request)
+        )
         self.tell_fill(trade)
         if maker.remaining == 0:
             self._finish(maker, "filled", now)

@@ -220,7 +220,7 @@ class InProcessExchange:
             match happening:
                 case LevelsChanged():
                     pass
-                case TradePrinted(market_id, outcome, price, size):
+                case TradePrinted(market_id, outcome, price, size, _):
                     frame = wire.Print(market_id, now // MS, outcome.value, text(price), text(size, 0))
                     self.streams.publish_public(market_id, frame, now)
                 case StatusAnnounced(market_id, status, detail):

@@ -55,6 +55,7 @@ class LeverName(enum.StrEnum):
     GARBAGE = "garbage"
     UNKNOWN_TYPE = "unknown_type"
     HALF = "half"
+    LATE_HALF = "late_half"
     EMPTY = "empty"
     STALE_BOOK = "stale_book"
     BARE_BOOK = "bare_book"
@@ -69,6 +70,7 @@ class LeverName(enum.StrEnum):
     HTML_BODY = "html_body"
     RATE_LIMITED = "rate_limited"
     EDGE_LIMITED = "edge_limited"
+    TOO_EARLY = "too_early"
     REFUSE = "refuse"
     THIEF = "thief"
     PARTIAL = "partial"
@@ -92,11 +94,13 @@ DIALECT: Final = frozenset(
         LeverName.DISABLED,
         LeverName.CANCEL_ONLY,
         LeverName.HALF,
+        LeverName.LATE_HALF,
         LeverName.EMPTY,
         LeverName.STALE_BOOK,
         LeverName.BARE_BOOK,
         LeverName.REVERSED_LEVELS,
         LeverName.EDGE_LIMITED,
+        LeverName.TOO_EARLY,
         LeverName.RETRY_SETTLEMENT,
     )
 )

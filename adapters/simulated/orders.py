@@ -153,6 +153,8 @@ class TradePrinted:
     outcome: Outcome
     price: int
     size: int
+    taker: OrderRequest
+    """Who took, for a venue that tells it from that side."""
 
 
 @dataclass(frozen=True, slots=True)

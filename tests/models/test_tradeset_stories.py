@@ -446,6 +446,16 @@ def test_a_residue_below_every_minimum_is_stranded_reported_and_no_longer_worked
     assert exposure(stage) == (shares(3), 0)
 
 
+def test_a_venue_that_refuses_the_account_itself_stops_trading_at_once():
+    stage = Stage()
+    stage.approve()
+
+    stage.refuse(0, "closed_only", barred=True)
+
+    assert stage.halted
+    assert (stage.incidents("reject"), last_row(stage).ending) == (1, Ending.REJECTED)
+
+
 def test_where_a_partial_fill_could_strand_the_first_leg_is_all_or_nothing():
     stage = Stage(execution_terms(market=a_market(lot=0.01, min_size=5)))
 

@@ -227,7 +227,7 @@ class KalshiExchange(InProcessExchange):
 
     def _tell(self, happening: Happening, now: int) -> None:
         match happening:
-            case TradePrinted(market_id, outcome, price, size):
+            case TradePrinted(market_id, outcome, price, size, _):
                 self.traded[market_id] = self.traded.get(market_id, 0) + size
                 self.kalshi.tell_trade(market_id, outcome, price, size, now)
             case OrderChanged(order_id=order_id):

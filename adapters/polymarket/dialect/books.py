@@ -28,7 +28,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 class Tape:
     """What the venue remembers of one market besides its orders."""
 
-    __slots__ = ("changed_at", "last_trade", "tick", "tops")
+    __slots__ = ("changed_at", "last_trade", "shown", "tick", "tops")
 
     def __init__(self, tick: PriceMicros, now: int) -> None:
         self.tick = tick
@@ -36,6 +36,8 @@ class Tape:
         """ns; of the last change of the book."""
         self.tops: dict[Outcome, tuple[str, str]] = {}
         """Best prices as last announced."""
+        self.shown: dict[Outcome, BookFields] = {}
+        """The last whole book that was published of each token."""
         self.last_trade: dict[Outcome, str] = {Outcome.YES: "0.5", Outcome.NO: "0.5"}
 
 

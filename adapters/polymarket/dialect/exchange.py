@@ -184,8 +184,9 @@ class PolymarketExchange(InProcessExchange):
             self.channels.publish_changes(market_id, [(s, p, total) for (s, p), total in changed.items()], now)
         for happening in happenings:
             match happening:
-                case TradePrinted(market_id, outcome, at, shares):
-                    self.channels.publish_trade(market_id, outcome, at, shares, "BUY", now)
+                case TradePrinted(market_id, outcome, at, shares, taker):
+                    at = at if taker.outcome is outcome else MICRO - at
+                    self.channels.publish_trade(market_id, taker.outcome, at, shares, taker.action.value, now)
                 case ResolutionAnnounced(market_id, yes_pays):
                     winner = Outcome.YES if yes_pays > MICRO // 2 else Outcome.NO
                     self.channels.publish_resolution(market_id, winner, now)
@@ -255,6 +256,16 @@ class PolymarketExchange(InProcessExchange):
     def crosses(self, request: OrderRequest) -> bool:
         """Whether the order would take something now."""
         return self.engine.takeable(self.engine.listings[request.market_id], request) > 0
+
+    def affords(self, account: str, request: OrderRequest, gives: int) -> bool:
+        """Whether an order's whole amount is there, net of what other orders have set aside. `gives` in millionths of
+        dollars (BUY) or shares (SELL); what it then finds to match does not matter.
+        """
+        own = self.engine.accounts[account]
+        if request.action is Action.BUY:
+            return own.free_cash >= gives
+        holding = (request.market_id, request.outcome)
+        return own.free_shares(holding, settled_only=not self.engine.rules.spend_unsettled) >= gives
 
     def matched(self, account: str, order_id: str) -> tuple[int, int, list[str]]:
         """(shares, dollars, trade ids) that an order has traded; the dollars are gross of fees."""

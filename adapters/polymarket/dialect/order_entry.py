@@ -133,6 +133,8 @@ def _weather(exchange: PolymarketExchange, wallet: Wallet, now: int) -> Problem 
         return replies.CANCEL_ONLY
     if exchange.levers.pull(LeverName.EDGE_LIMITED, account=wallet.account):
         return replies.EDGE_LIMIT
+    if exchange.levers.pull(LeverName.TOO_EARLY, account=wallet.account):
+        return replies.BARE_TOO_EARLY
     return None
 
 
@@ -154,6 +156,8 @@ def _place(exchange: PolymarketExchange, wallet: Wallet, raw: bytes, now: int) -
         size=checked.size,
         time_in_force=checked.force,
     )
+    if not exchange.affords(account, request, checked.maker_amount):
+        return Placed(replies.NO_FUNDS)
     crossing = exchange.crosses(request)
     if checked.post_only and crossing:
         return Placed(replies.CROSSES)

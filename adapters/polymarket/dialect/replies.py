@@ -15,6 +15,7 @@ from models.clock import SECOND
 
 OK: Final = 200
 TOO_EARLY: Final = 425
+"""The engine restarts."""
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -58,6 +59,9 @@ WRONG_SIGNER: Final = Problem(400, "the order signer address has to be the addre
 RATE_HEADERS: Final = {"Poly-RateLimit-Remaining": "0", "Poly-RateLimit-Tier": "standard", "Retry-After": "1"}
 TOO_MANY: Final = Problem(429, "too many requests", headers=RATE_HEADERS)
 EDGE_LIMIT: Final = Problem(429, "too many requests")
+
+BARE_TOO_EARLY: Final = Problem(TOO_EARLY, "Too Early")
+"""As it may also come: without a word on when to come again."""
 
 
 def restarting(left_ns: int) -> Problem:

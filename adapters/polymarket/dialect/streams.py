@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.polymarket.dialect import books
-from adapters.polymarket.dialect.books import Tape
+from adapters.polymarket.dialect.books import EntryBody, PriceChangeBody, Tape
 from adapters.polymarket.dialect.markets import Listed, Listings
 from adapters.polymarket.dialect.wallets import Wallets
 from adapters.polymarket.frames import BookFields
@@ -35,7 +35,6 @@ UNSIGNED: Final = ""
 """Account of a user connection that has not said who it is. No account has this name."""
 PONG: Final = b"PONG"
 NO_NEW_ASSETS: Final = b"NO NEW ASSETS"
-OLD_BY_NS: Final = 2 * SECOND
 
 
 class _Auth(msgspec.Struct):
@@ -248,6 +247,9 @@ class PolymarketStreams(Streams):
             first = body.price_changes[0].asset_id
             half = [entry for entry in body.price_changes if entry.asset_id == first]
             body = msgspec.structs.replace(body, price_changes=half)
+        elif late := self._levers.pull(LeverName.LATE_HALF, market=market_id):
+            body, other = _parted(body)
+            self._to_subscribers(market_id, books.encode(other), now + duration_ns(late.delay), None)
         return books.encode(body)
 
     def _lottery(self, market_id: MarketId) -> bytes:
@@ -261,9 +263,10 @@ class PolymarketStreams(Streams):
         """A `book` event after a trade, through the levers that concern it."""
         fields = self._fields(self._listed.by_condition[market_id], outcome)
         pull = self._levers.pull
-        if pull(LeverName.STALE_BOOK, market=market_id):
-            old = str(int(fields.timestamp) - OLD_BY_NS // MS)
-            fields = msgspec.structs.replace(fields, timestamp=old)
+        shown = self._tapes[market_id].shown
+        earlier, shown[outcome] = shown.get(outcome), fields
+        if earlier is not None and pull(LeverName.STALE_BOOK, market=market_id):
+            fields = earlier
         if pull(LeverName.REVERSED_LEVELS, market=market_id):
             fields = msgspec.structs.replace(fields, bids=fields.bids[::-1], asks=fields.asks[::-1])
         document = msgspec.to_builtins(books.book_frame(fields))
@@ -301,6 +304,16 @@ class PolymarketStreams(Streams):
             client = self._clients[connection]
             if peer.account is None and client.custom and not peer.frozen and wanted(client):
                 self._queue(peer, Send(connection, data), now)
+
+
+def _parted(body: PriceChangeBody) -> tuple[PriceChangeBody, PriceChangeBody]:
+    """One change as two messages, a token each."""
+    first = body.price_changes[0].asset_id
+    halves: tuple[list[EntryBody], list[EntryBody]] = ([], [])
+    for entry in body.price_changes:
+        halves[entry.asset_id != first].append(entry)
+    one, other = (msgspec.structs.replace(body, price_changes=half) for half in halves)
+    return one, other
 
 
 def _follows(token: str, client: _Client) -> bool:

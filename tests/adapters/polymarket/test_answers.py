@@ -94,6 +94,7 @@ def test_every_listed_text_is_a_refusal_in_its_own_status_only(row: tuple[int, s
     answer = judge(status, {"error": f"order 0x12: {words.upper()} (0.01)"})
     assert isinstance(answer, Refused)
     assert (answer.code, answer.by_venue) == (code, True)
+    assert answer.barred is (code in ("unauthorized", "banned", "closed_only"))
     assert isinstance(judge(500, {"error": words}), OutcomeUnknown)
 
 

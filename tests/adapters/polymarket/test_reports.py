@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.polymarket.order_wire import OrderRow, TradeRow
-from adapters.polymarket.probe import SETTLED_NS, joined
+from adapters.polymarket.probe import HIDDEN_NS, SETTLED_NS, joined
 from adapters.polymarket.reports import KEPT, Owners, fill_of, order_seen, parts_of, set_aside, time_ms
 from adapters.polymarket.user_session import PolymarketUserSession
 from models.clock import BootNs
@@ -204,9 +204,11 @@ def test_only_open_purchases_set_cash_aside() -> None:
 # -- one word from two places
 
 
-def word(row: OrderRow | None, traded: float, age_ns: int = 0, **changes: Any) -> OrderSeen | OrderNotFound:
+def word(
+    row: OrderRow | None, traded: float, age_ns: int = 0, *, accepted: bool = True, **changes: Any
+) -> OrderSeen | OrderNotFound:
     intent = an_intent(size=MicroShares(20 * MICRO), **changes)
-    return joined(intent, OWN_ID, row, MicroShares(round(traded * MICRO)), age_ns)
+    return joined(intent, OWN_ID, row, MicroShares(round(traded * MICRO)), age_ns, accepted=accepted)
 
 
 OLD = SETTLED_NS + 1
@@ -239,6 +241,16 @@ def test_a_taking_order_is_done_only_where_no_trade_can_be_on_its_way(
 
 def test_neither_row_nor_trade_is_no_proof_of_absence() -> None:
     assert isinstance(word(None, 0), OrderNotFound)
+    assert isinstance(word(None, 0, HIDDEN_NS), OrderNotFound)
+    assert isinstance(word(None, 0, 10 * HIDDEN_NS, accepted=False), OrderNotFound)
+
+
+@pytest.mark.parametrize("force", list(TimeInForce))
+def test_an_accepted_order_that_is_shown_nowhere_any_more_has_ended_with_nothing(force: TimeInForce) -> None:
+    """`delayed`, then killed, and the message about it lost: the venue keeps no row of it (polymarket.md 5.3)."""
+    seen = word(None, 0, HIDDEN_NS + 1, time_in_force=force)
+    assert isinstance(seen, OrderSeen)
+    assert (seen.status, seen.filled) == (VenueOrderStatus.DONE, 0)
 
 
 def test_a_resting_order_is_believed_by_its_own_row() -> None:
