@@ -26,7 +26,7 @@ from models.book import (
     TopOfBook,
 )
 from models.book_keeping import NO_GENERATION, Book, Effect
-from models.clock import Clock
+from models.clock import BootNs, Clock
 from models.events import grid_changed
 from models.market import BookModel, Market, MarketStatus
 from models.messages import (
@@ -79,6 +79,8 @@ class BookActor(BotActor):
         self._lag_limit = lagging_ms
         self._closed: NotReady | None = None
         """PAUSED or RESOLVED by the venue's own word, None while the market is open."""
+        self._closed_at = BootNs(0)
+        """When that word came in."""
         self._grid_known = True
         """The venue's price grid is the one of `market`."""
         self._news: NotReady | None = NotReady.NO_SNAPSHOT
@@ -168,7 +170,19 @@ class BookActor(BotActor):
                     market_id=self._market.market_id, source=message.source, equal=check.equal, at=self._clock.wall_ns()
                 )
             )
+        if message.status is not None and message.asked_at is not None:
+            self._look_at_status(message.status, message.asked_at)
         self._after(effect)
+
+    def _look_at_status(self, status: MarketStatus, asked_at: BootNs) -> None:
+        """The stream tells a change once, and that may be lost. An answer that was asked for after the stream's last
+        word is newer than that word; what has resolved stays so.
+        """
+        newer = asked_at > self._closed_at and self._closed is not NotReady.RESOLVED
+        if newer and _not_ready_for(status) is not self._closed:
+            said = StatusChanged(self._market.market_id, status, "as read anew", asked_at)
+            self._signal.tell(said)
+            self._status(said)
 
     def _begin(self, message: GenerationBegan) -> None:
         """A new connection, or the loss of the old one: not ready either way, at once.
@@ -185,10 +199,7 @@ class BookActor(BotActor):
         self._want_snapshot("connected")
 
     def _status(self, message: StatusChanged) -> None:
-        if message.status is MarketStatus.OPEN:
-            self._closed = None
-        else:
-            self._closed = NotReady.RESOLVED if message.status is MarketStatus.RESOLVED else NotReady.PAUSED
+        self._closed, self._closed_at = _not_ready_for(message.status), message.at
         self._publish()
 
     def _regrid(self, message: TickChanged) -> None:
@@ -225,3 +236,10 @@ class BookActor(BotActor):
                 book.ladder(NO_ASK) if ready else (),
             )
         )
+
+
+def _not_ready_for(status: MarketStatus) -> NotReady | None:
+    """What keeps a book of a market in this status from being traded on."""
+    if status is MarketStatus.OPEN:
+        return None
+    return NotReady.RESOLVED if status is MarketStatus.RESOLVED else NotReady.PAUSED

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from models.clock import BootNs
-from models.market import MarketId, Outcome
+from models.market import MarketId, MarketStatus, Outcome
 
 YES_BID: Final = 0
 YES_ASK: Final = 1
@@ -74,6 +74,8 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """When a REST answer was asked for (the snapshot lane stamps it): one that was asked for before the book's loss may
     be from before it. None where nobody knows (a tape).
     """
+    status: MarketStatus | None = None
+    """What a REST answer said of the market itself: the stream's word on it may have been lost. None: nothing."""
 
 
 class BookUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):

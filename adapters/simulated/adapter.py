@@ -21,7 +21,7 @@ from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeeSchedule
 from models.market import BookModel, Market, MarketId, MarketStatus, linear_grid
-from models.money import MicroUsd, MoneyError, PriceMicros, parse_micros, parse_price, parse_shares
+from models.money import MicroUsd, PriceMicros, parse_micros, parse_price, parse_shares
 
 REST_URL: Final = "http://127.0.0.1:8800"
 WS_URL: Final = "ws://127.0.0.1:8800" + wire.MARKET_PATH
@@ -110,10 +110,15 @@ def _decoded(content: bytes | str, kind: type[Body], what: str) -> Body:
 
 def _snapshots(answer: wire.SnapshotList, generation: int, received_at: BootNs) -> list[BookSnapshot]:
     try:
-        books = [book_snapshot(frame, generation, received_at) for frame in answer.snapshots]
-    except MoneyError as error:
+        books = [
+            msgspec.structs.replace(
+                book_snapshot(frame, generation, received_at), source=Source.REST, status=MarketStatus(frame.status)
+            )
+            for frame in answer.snapshots
+        ]
+    except ValueError as error:  # a price, a size, a status
         raise VenueReadError(f"/snapshot: {error}") from None
-    return [msgspec.structs.replace(book, source=Source.REST) for book in books]
+    return books
 
 
 def _market(body: wire.MarketBody) -> Market:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.book import BookLost, MarketAlive, NotReady, Source, TopOfBook
+from models.book import BookLost, BookSnapshot, MarketAlive, NotReady, Source, TopOfBook
 from models.clock import MS, BootNs
 from models.market import BookModel, MarketId, MarketStatus
 from models.messages import (
@@ -293,6 +293,47 @@ def test_a_pause_does_not_hide_a_loss() -> None:
         stage.status(status(MarketStatus.OPEN))
 
         assert stage.top().not_ready is NotReady.BAD_FRAME
+
+
+def read_anew(value: MarketStatus, asked_at: int) -> BookSnapshot:
+    said = snapshot(seq=5, source=Source.REST, asked_at=asked_at, received_at=asked_at)
+    return msgspec.structs.replace(said, status=value)
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_reopening_that_the_stream_lost_is_seen_when_the_book_is_read_anew(generation: int) -> None:
+    """Found by the simulator: a market that fell silent while it was paused stayed paused for good."""
+    with HotStage() as stage:
+        stage.connect()
+        stage.status(status(MarketStatus.PAUSED))
+        if generation == 2:
+            stage.connect(2)
+
+        stage.feed(msgspec.structs.replace(read_anew(MarketStatus.OPEN, START_BOOT + 1), generation=generation))
+
+        assert stage.top().not_ready is None
+
+
+def test_an_answer_that_was_asked_for_before_the_streams_word_does_not_undo_it() -> None:
+    with HotStage() as stage:
+        stage.connect()
+        stage.status(status(MarketStatus.PAUSED))
+
+        stage.feed(read_anew(MarketStatus.OPEN, START_BOOT))
+
+        assert stage.top().not_ready is NotReady.PAUSED
+
+
+def test_a_pause_that_the_stream_lost_is_seen_as_well_and_what_has_resolved_stays_so() -> None:
+    with HotStage() as stage:
+        stage.connect()
+        stage.feed(read_anew(MarketStatus.PAUSED, START_BOOT + 1))
+        assert stage.top().not_ready is NotReady.PAUSED
+
+        stage.status(status(MarketStatus.RESOLVED))
+        stage.feed(read_anew(MarketStatus.OPEN, START_BOOT + 2))
+
+        assert stage.top().not_ready is NotReady.RESOLVED
 
 
 # -- ladders on request
