@@ -18,7 +18,9 @@ from models.clock import seconds_ns
 VERSION: Final = "0.1.0"
 
 EXIT_OK: Final = 0
+EXIT_UNEXPECTED: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_UNAVAILABLE: Final = 69
 EXIT_CONFIG: Final = 78
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -67,10 +69,31 @@ def main(argv: Sequence[str]) -> int:
     words = list(argv)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "run")
+    try:
+        code = _carried_out(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `run.py report | head`: the reader has seen enough
+        _drop_output()
+        return EXIT_OK
+    except OSError as error:  # above all what nothing can be printed to: a full disk
+        _drop_output()
+        place = f" ({error.filename})" if error.filename else ""
+        sys.stderr.write(f"{words[0]}: {error.strerror or error}{place}\n")
+        return EXIT_UNEXPECTED
+    return code
+
+
+def _carried_out(words: Sequence[str]) -> int:
+    if words[0] == "help":
+        return _help(words[1:])
     if words[0] in REMOTE_VERBS:
         from adapters.operator.client import client_main
 
-        return int(client_main(words))
+        code = int(client_main(words))
+        if words[0] == "version" and code == EXIT_UNAVAILABLE and "--json" not in words:
+            sys.stdout.write(f"dutchbook {VERSION}\n")
+            return EXIT_OK
+        return code
     if words[0] in OFFLINE_VERBS:
         return _offline(words[0], words[1:])
     if words[0] not in STARTING_VERBS and not words[0].startswith("-"):
@@ -78,6 +101,25 @@ def main(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(words)
     verb: Callable[[argparse.Namespace], int] = options.verb
     return verb(options)
+
+
+def _drop_output() -> None:
+    """Nothing more can be printed, and nothing may be flushed at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _help(words: Sequence[str]) -> int:
+    """`help` and `help VERB`, whether or not a bot runs: every verb of the command line, or the options of one."""
+    if not words:
+        from adapters.operator.client import remote_lines
+
+        build_parser().print_help()
+        sys.stdout.write("\n".join(("\nfor a running bot:", *remote_lines(REMOTE_VERBS), "")))
+        return EXIT_OK
+    if words[0] == "help":
+        sys.stdout.write("help [VERB]: every verb, or the options of one\n")
+        return EXIT_OK
+    return _carried_out([words[0], "--help"])
 
 
 def _no_such_verb(word: str) -> int:
@@ -97,13 +139,7 @@ def _offline(name: str, words: Sequence[str]) -> int:
     module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(prog=f"run.py {name}", description=help_text)
     module.add_arguments(parser)
-    try:
-        code = int(module.run(parser.parse_args(words)))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `run.py report | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
+    return int(module.run(parser.parse_args(words)))
 
 
 def duration_ns(words: str) -> int:
@@ -120,7 +156,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run.py",
         description="Finds complete sets that cost less than they pay, buys them with guardrails, and proves it.",
-        epilog=f"For a running bot: {', '.join(REMOTE_VERBS)}. `run.py VERB --help` tells more.",
+        epilog=f"For a running bot: {', '.join(REMOTE_VERBS)}. `run.py help` lists them, `run.py VERB --help` tells "
+        "more.",
     )
     parser.add_argument("--version", action="version", version=f"dutchbook {VERSION}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -134,9 +171,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = verbs.add_parser("run", help="start the bot with its console (paper unless told otherwise)")
     _add_bot_options(run)
-    mode = run.add_mutually_exclusive_group()
-    mode.add_argument("--paper", action="store_true", help="send no order, whatever the file says")
-    mode.add_argument("--live", action="store_true", help="send orders; a real venue also needs mode: live in the file")
+    run.add_argument("--paper", action="store_true", help="send no order, whatever else is said here or in the file")
+    run.add_argument("--live", action="store_true", help="send orders; a real venue also needs mode: live in the file")
     run.add_argument("--confirm-live", metavar="VENUE", help="the venue's name, typed, where there is no terminal")
     run.add_argument(
         "--adopt-account",

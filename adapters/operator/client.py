@@ -237,6 +237,13 @@ def _without_place(words: Sequence[str]) -> tuple[list[str], Path | None, bool]:
     return kept, config, demo
 
 
+def remote_lines(verbs: Sequence[str]) -> list[str]:
+    """One line about each of `verbs`."""
+    found = [command for verb in verbs if (command := COMMANDS.find(verb)) is not None]
+    widest = max(len(command.usage()) for command in found)
+    return [f"  {command.usage():<{widest}}  {command.summary}" for command in found]
+
+
 def _usage(words: Sequence[str]) -> int:
     command = COMMANDS.find(words[0])
     if command is None:

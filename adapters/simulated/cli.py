@@ -42,6 +42,9 @@ DIALECTS: Final = {"polymarket": "adapters.polymarket.dialect", "kalshi": "adapt
 DEFAULT_PORT: Final = int(REST_URL.rpartition(":")[2])
 DEFAULT_CASH: Final = 10_000
 MARKETS_MAX: Final = 5_000
+ACCOUNTS_MAX: Final = 1_000
+RATE_MAX: Final = 1_000_000
+CASH_MAX: Final = 1_000_000_000
 MATCHED_MAX: Final = 5_000
 """Book changes per second that the engine is asked to match."""
 LOAD_OUTBOX_BYTES: Final = 256 << 20
@@ -50,9 +53,13 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 picks a free one")
+    parser.add_argument(
+        "--port", type=_between(0, 65_535), default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 picks a free one"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of quotes, gaps and chances (default 1)")
-    parser.add_argument("--markets", type=_count, default=DEFAULT_MARKETS, metavar="N", help="how many (default 6)")
+    parser.add_argument(
+        "--markets", type=_between(1, MARKETS_MAX), default=DEFAULT_MARKETS, metavar="N", help="how many (default 6)"
+    )
     parser.add_argument(
         "--book-model",
         type=BookModel,
@@ -62,15 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=int,
+        type=_between(1, RATE_MAX),
         default=50,
         metavar="N",
         help=f"book changes per second (default 50); above {MATCHED_MAX} needs --load",
     )
     parser.add_argument("--load", action="store_true", help="send a precomputed loop at --rate instead of trading")
     parser.add_argument("--faults", default=None, metavar="F", help="fault plan: a file, or demo or faults")
-    parser.add_argument("--cash", type=int, default=DEFAULT_CASH, metavar="USD", help="of each account")
-    parser.add_argument("--accounts", type=int, default=1, metavar="N", help="how many traders (default 1)")
+    parser.add_argument(
+        "--cash", type=_between(0, CASH_MAX), default=DEFAULT_CASH, metavar="USD", help="of each account"
+    )
+    parser.add_argument(
+        "--accounts", type=_between(1, ACCOUNTS_MAX), default=1, metavar="N", help="how many traders (default 1)"
+    )
     parser.add_argument("--for", dest="for_ns", type=_duration, default=None, metavar="T", help="stop after 90s, 6h")
     parser.add_argument("--with-parent", action="store_true", help="end when the starting process does")
     parser.add_argument("--dialect", choices=("simulated", *DIALECTS), default="simulated", help="protocol to speak")
@@ -89,6 +100,9 @@ def run(options: argparse.Namespace) -> int:
     except PlanError as error:
         sys.stderr.write(f"fault plan: {error}\n")
         return EXIT_CONFIG
+    if options.tape is not None:
+        sys.stderr.write("a tape is played in its venue's dialect; add --dialect polymarket\n")
+        return EXIT_USAGE
     if options.rate > MATCHED_MAX and not options.load:
         sys.stderr.write(f"more than {MATCHED_MAX} changes per second are not matched live; add --load\n")
         return EXIT_USAGE
@@ -183,11 +197,15 @@ def _watch_stdin(gone: Callable[[], None]) -> None:
     gone()
 
 
-def _count(words: str) -> int:
-    count = int(words)
-    if not 1 <= count <= MARKETS_MAX:
-        raise argparse.ArgumentTypeError(f"1 to {MARKETS_MAX}")
-    return count
+def _between(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option: a whole number with bounds."""
+
+    def whole(words: str) -> int:
+        if not words.isascii() or not words.isdigit() or not least <= int(words) <= most:
+            raise argparse.ArgumentTypeError(f"{words!r} is no whole number from {least} to {most}")
+        return int(words)
+
+    return whole
 
 
 def _duration(words: str) -> int:

@@ -43,6 +43,71 @@ def clean(done: subprocess.CompletedProcess[str]) -> bool:
     return "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("words", [("help",), ("help", "halt"), ("help", "report"), ("help", "demo"), ("version",)])
+def test_help_and_version_need_no_bot(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = verb(tmp_path, *words)
+
+    assert done.returncode == 0
+    assert clean(done)
+    assert "dutchbook 0.1.0" in done.stdout if words == ("version",) else words[-1] in done.stdout
+
+
+def test_help_names_every_verb_and_an_unknown_one_is_corrected(tmp_path: Path) -> None:
+    told = verb(tmp_path, "help").stdout
+    wrong = verb(tmp_path, "help", "reprot")
+
+    for name in ("run", "demo", "report", "why", "simulate", "halt [M]", "resume [M]", "book M", "quit"):
+        assert f"  {name}" in told
+    assert (wrong.returncode, clean(wrong)) == (2, True)
+    assert "Did you mean report?" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--port", "99999999"),
+        ("--port", "-1"),
+        ("--rate", "0"),
+        ("--accounts", "0"),
+        ("--cash", "-5"),
+        ("--tape", "nosuch.gz"),
+        ("--dialect", "polymarket", "--tape", "nosuch.gz"),
+    ],
+)
+def test_an_impossible_simulated_exchange_is_refused_in_words(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = verb(tmp_path, "simulate", *words)
+
+    assert done.returncode in (2, 78)
+    assert clean(done)
+    assert words[0].lstrip("-") in done.stderr or words[-1] in done.stderr
+
+
+@pytest.mark.parametrize("words", [("report",), ("help",), ("why", "--all"), ("status",)])
+def test_what_cannot_be_printed_ends_in_one_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123  a device that is always full
+        done = subprocess.run(
+            [*RUN, *words],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode in (1, 69)
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_paper_wins_over_live(tmp_path: Path) -> None:
+    done = verb(tmp_path, "run", "--live", "--paper", "--no-console", "--for", "2s")
+
+    assert done.returncode == 0, done.stderr
+    assert "PAPER" in done.stdout
+    assert "LIVE ·" not in done.stdout
+
+
 def test_ten_mistakes_are_ten_lines_with_place_and_hint(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(TEN_MISTAKES)
 
