@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from models.orders import Purpose
+from models.recovery import attempt_from
 from models.set_events import StartTimer
 from models.set_state import State, TimerName
 from models.set_steps import CLOSED_NS, MAX_REMEDIES
+from tests.models.test_recovery import NOW, TERMS, attempt, order
 from tests.stage import Stage, exposure
 from tests.trading import levels, shares
 
@@ -62,3 +65,13 @@ def test_it_does_not_wait_longer_than_an_attempt_may_last() -> None:
             stage.refuse(-1, "exchange_paused")
 
     assert (stage.state, stage.halted) == (State.EXPOSED, True)
+
+
+def test_a_restart_of_the_bot_does_not_count_them_either() -> None:
+    away = [order(1, refusal="exchange_paused", purpose=Purpose.COMPLETE) for _ in range(MAX_REMEDIES)]
+    missed = order(1, filled=0, purpose=Purpose.COMPLETE)
+    follower = order(1, filled=0, purpose=Purpose.COMPLETE)
+
+    found = attempt_from(attempt(order(), follower, missed, *away), TERMS, NOW)
+
+    assert found.remedies == 1
