@@ -32,15 +32,17 @@ class Found:
 
 
 def find(bug: Bug, seeds: int, first: int = 0) -> Found | None:
-    """The first seed from `first` on at which an invariant breaks; None after `seeds` of them."""
-    with planted(bug):
-        for played, seed in enumerate(range(first, first + seeds), 1):
+    """The first seed from `first` on at which an invariant breaks that holds without the bug; None after `seeds` of
+    them.
+    """
+    for played, seed in enumerate(range(first, first + seeds), 1):
+        with planted(bug):
             said = run(seed).violation
-            if said is not None and not said.startswith("crashed"):
-                invariant, _, text = said.partition(": ")
-                return Found(invariant, text, seed, played)
-            if played % COLLECT_EVERY == 0:
-                gc.collect()
+        if said is not None and not said.startswith("crashed") and run(seed).violation is None:
+            invariant, _, text = said.partition(": ")
+            return Found(invariant, text, seed, played)
+        if played % COLLECT_EVERY == 0:
+            gc.collect()
     return None
 
 

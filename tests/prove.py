@@ -2,7 +2,7 @@
 
 One seed is one run of the whole bot in virtual time: what it trades, what goes wrong, who runs when. Every run is
 judged step by step and at its end; a violation prints the one command that plays it again. A fault that no seed has
-reached is a hole in the proof, and red.
+reached is a hole in the proof, and red. With `--hours 6` one world lives for hours instead of a minute.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.sim.faults import REACHABLE
+from tests.sim.hours import HOUR_NS, Long, growth, run_hours
 from tests.sim.run import Outcome, mode_of, run
 from tests.sim.story import Story
 
@@ -28,8 +29,11 @@ CHUNK = 20
 """Seeds that a worker does between two reports."""
 SEEDS_FOR_ALL = 1_000
 """From this many seeds on every fault has to have been reached."""
+DEFAULT_SEEDS = 200
 SHOWN = 20
 """Violations that are printed one by one."""
+LARGEST = 10
+"""Collections of a long run that are printed one by one."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
         outcome = run(options.seed, trace=Story(longest=options.longest))
         print(outcome.violation or f"no violation; trace {outcome.trace}")
         return 0 if outcome.violation is None else 1
+    if options.hours is not None:
+        return _live_long(options)
     total, began = Total(), time.monotonic()
     until = None if options.minutes is None else began + 60 * options.minutes
     for outcomes, cpu_s in _runs(options.seed, options.seeds, options.jobs, until):
@@ -90,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=None, help="how many (default: 200, or 1 where a seed is named)")
     parser.add_argument("--seed", type=int, default=None, help="the first one")
     parser.add_argument("--minutes", type=float, default=None, help="go on until so much time has passed")
+    parser.add_argument("--hours", type=float, default=None, help="one run (or --seeds) of so many virtual hours")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--tell", action="store_true", help="tell the run of one seed line by line")
     parser.add_argument("--longest", type=int, default=400, help="longest line of a told run")
@@ -102,7 +109,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     """`--seed 7` alone is one run; `--minutes` alone has no end in seeds."""
     options = _parser().parse_args(argv)
     if options.seeds is None:
-        options.seeds = 10**9 if options.minutes is not None else 1 if options.seed is not None else 200
+        options.seeds = 10**9 if options.minutes is not None else 1 if options.seed is not None else DEFAULT_SEEDS
+    if options.hours is not None:
+        options.seeds = 1 if options.seeds == DEFAULT_SEEDS else options.seeds
     options.seed = options.seed or 0
     options.jobs = max(1, min(options.jobs, -(-options.seeds // CHUNK)))
     return options
@@ -145,6 +154,41 @@ def run_chunk(seeds: range) -> tuple[list[Outcome], float]:
     outcomes = [run(seed) for seed in seeds]
     gc.collect()
     return outcomes, time.process_time() - began
+
+
+def _live_long(options: argparse.Namespace) -> int:
+    """Hours instead of a minute, one seed after the other."""
+    violations = 0
+    for seed in range(options.seed, options.seed + options.seeds):
+        began = time.process_time()
+        long = run_hours(seed, options.hours)
+        gc.collect()
+        violations += long.violation is not None
+        _report_long(long, options.hours, time.process_time() - began)
+    return 1 if violations else 0
+
+
+def _report_long(long: Long, hours: float, cpu_s: float) -> None:
+    endings = ", ".join(f"{n} {ending}" for ending, n in sorted(long.attempts.items(), key=lambda e: -e[1]))
+    faults = long.reached.faults()
+    print(f"seed         {long.seed}, {long.virtual_ns / HOUR_NS:.2f} virtual hours in {cpu_s:.0f} s of CPU time")
+    print(f"steps        {long.steps}, {long.decisions} opening orders judged, {long.orders} orders sent")
+    print(f"attempts     {endings or 'none'}")
+    print(f"ledger       {long.rows} rows, its chain verified by every new process")
+    lived = f"the last one lived {long.last_life_ns / HOUR_NS:.2f} hours"
+    print(f"processes    {long.restarts} ended and started again; {lived}")
+    print(f"faults       {len(faults)} kinds, {sum(faults.values())} times")
+    print("memory       entries of the last process's collections, most in the first | second half of its life:")
+    rows = growth(long)
+    for name, early, late in rows[:LARGEST]:
+        print(f"    {name:28} {early:6} {late:6}")
+    total = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    print(f"    {f'all {len(rows)}':28} {total[0]:6} {total[1]:6}")
+    print(f"trace        {long.trace}")
+    if long.violation is not None:
+        print(f"VIOLATION seed {long.seed}: {long.violation}")
+        print(f"    replay: {sys.executable} -m tests.prove --hours {hours:g} --seed {long.seed}")
+    print(f"violations   {int(long.violation is not None)}", flush=True)
 
 
 def _accuse(outcome: Outcome) -> None:

@@ -147,13 +147,17 @@ class Faults:
         self._midnight_at: int | None = None
         self._lurking: list[tuple[str, float]] = []
         self._for_merges: list[tuple[str, float]] = []
+        self._era = 0
         self._on = True
         self.reached = Reached()
         missing = world.tongue.missing
-        names = [name for name in ALL if name not in missing and (live or name not in NOT_ON_PAPER)]
+        self._names = [name for name in ALL if name not in missing and (live or name not in NOT_ON_PAPER)]
+        self._draw(only)
+
+    def _draw(self, only: frozenset[str] | None) -> None:
         density = self._rng.choice([0.0, 0.05, 0.1, 0.2, 0.35])
-        for name in names:
-            often = 3 if name in AT_CANCELS and world.setting.rests else 1
+        for name in self._names:
+            often = 3 if name in AT_CANCELS and self._world.setting.rests else 1
             wanted = self._rng.random() < density * often if only is None else name in only
             strength = self._rng.random()
             if not wanted:
@@ -167,12 +171,15 @@ class Faults:
             else:
                 self._timed[name] = TIMED[name][1] * (0.5 + strength)
 
-    def midnight_in(self) -> int:
-        """By how much to move the run's day so that a UTC day ends in the middle of it; 0 in most runs."""
+    def midnight_in(self, at_ns: int | None) -> int:
+        """By how much to move the run's day so that a UTC day ends in the middle of it, at virtual time `at_ns` if that
+        is given; 0 in most runs.
+        """
         mean_s = self._timed.pop("midnight", None)
-        if mean_s is None:
+        if mean_s is None and at_ns is None:
             return 0
-        at_ns = int(self._rng.uniform(2, 35) * 1_000_000_000)
+        if at_ns is None:
+            at_ns = int(self._rng.uniform(2, 35) * 1_000_000_000)
         self._midnight_at = at_ns
         return 12 * 3600 * 1_000_000_000 - at_ns
 
@@ -185,6 +192,21 @@ class Faults:
             self._again(name, mean_s)
         if self._midnight_at is not None:
             world.at(self._midnight_at, lambda: self.note("midnight"))
+            self._midnight_at = None
+
+    def change(self, without: frozenset[str]) -> None:
+        """Another part of the catalogue, with other rates; what was wrong is put right first. For long runs."""
+        self._era += 1
+        self._world.venue.calm()
+        self._world.mischief.make_good()
+        for plan in (self._chances, self._levers, self._timed, self._lurking, self._for_merges):
+            plan.clear()
+        kept, self._names = self._names, [name for name in self._names if name not in without]
+        self._draw(None)
+        self._names = kept
+        self._timed.pop("midnight", None)
+        self._timed.setdefault("resume", TIMED["resume"][1])
+        self.begin()
 
     def stop(self) -> None:
         """From now on nothing goes wrong any more."""
@@ -207,11 +229,11 @@ class Faults:
         world.trace.fact(f"fault {name}")
 
     def _again(self, name: str, mean_s: float) -> None:
-        wait_ns = 1 + int(self._rng.expovariate(1.0 / mean_s) * 1_000_000_000)
-        self._world.after(wait_ns, lambda: self._strike(name, mean_s))
+        wait_ns, era = 1 + int(self._rng.expovariate(1.0 / mean_s) * 1_000_000_000), self._era
+        self._world.after(wait_ns, lambda: self._strike(name, mean_s, era))
 
-    def _strike(self, name: str, mean_s: float) -> None:
-        if not self._on:
+    def _strike(self, name: str, mean_s: float, era: int) -> None:
+        if not self._on or era != self._era:
             return
         if self._world.bot.over:
             self._again(name, mean_s)
@@ -219,7 +241,7 @@ class Faults:
         if self._patient(name) and not self._world.busy() and self._rng.random() < 0.75:
             self._lurking.append((name, mean_s))
             return
-        self._hit_now(name, mean_s)
+        self._hit_now(name, mean_s, era)
 
     def _patient(self, name: str) -> bool:
         """Most faults wait for something to be in flight: at rest they meet little that could break."""
@@ -241,11 +263,11 @@ class Faults:
             self._soon(name, mean_s)
 
     def _soon(self, name: str, mean_s: float) -> None:
-        wait_ns = int(self._rng.random() ** 3 * 2_000_000_000)
-        self._world.after(wait_ns, lambda: self._hit_now(name, mean_s))
+        wait_ns, era = int(self._rng.random() ** 3 * 2_000_000_000), self._era
+        self._world.after(wait_ns, lambda: self._hit_now(name, mean_s, era))
 
-    def _hit_now(self, name: str, mean_s: float) -> None:
-        if not self._on or self._world.bot.over:
+    def _hit_now(self, name: str, mean_s: float, era: int) -> None:
+        if not self._on or era != self._era or self._world.bot.over:
             return
         strike: Callable[[], bool] = getattr(self._world.mischief, name)
         if strike():

@@ -81,6 +81,10 @@ class Judge:
         """Until then an actor may not have been able to look at what had come in."""
         self.halted = False
         self.halted_markets: set[str] = set()
+        self._alive: list[Order] = []
+        """Orders that may have had a life left when they were last looked at; a dead one never comes back."""
+        self._sent_today: dict[int, int] = defaultdict(int)
+        """Micro-dollars that the BUYs of a day could cost if each filled at its limit."""
         self.opened_at: list[int] = []
         self.dead: str | None = None
         """An actor that has failed in the present process."""
@@ -139,6 +143,8 @@ class Judge:
         if order.purpose is Purpose.OPEN:
             world.faults.order_leaves()
         self.orders[order.client_order_id] = order
+        self._alive.append(order)
+        self._sent_today[order.day] += self._at_limit(order)
         self.by_attempt[order.attempt_id].append(order)
         world.trace.fact(f"sent {order.client_order_id}")
 
@@ -233,17 +239,17 @@ class Judge:
                 continue
             if mine & set(self.terms[set_id].market_ids):
                 raise self.found("I4", f"{order.attempt_id} opens while {record.attempt.attempt_id} is {record.state}")
-        for attempt_id, orders in self.by_attempt.items():
-            if attempt_id == order.attempt_id:
-                continue
-            for other in orders:
-                if other.market_id in mine and self.may_fill(other):
-                    raise self.found("I4", f"{order.attempt_id} opens while {other.client_order_id} may still fill")
+        self._alive = [o for o in self._alive if o.left_at == self._world.now or self.may_fill(o)]
+        for other in self._alive:
+            if other.attempt_id != order.attempt_id and other.market_id in mine and self.may_fill(other):
+                raise self.found("I4", f"{order.attempt_id} opens while {other.client_order_id} may still fill")
 
     def _limited(self, order: Order) -> None:
         """I9: size, and the day's money with everything open and unknown at its limit."""
         if order.size > self._max_size:
             raise self.found("I9", f"{order.size} micro-shares, allowed are {self._max_size}")
+        if self._sent_today[order.day] + self._at_limit(order) <= self._limits.max_daily_notional_micros:
+            return
         spent = self._worst(order) + sum(self._worst(o) for o in self.orders.values() if o.day == order.day)
         if spent > self._limits.max_daily_notional_micros:
             raise self.found("I9", f"{spent} micro-dollars today, allowed are {self._limits.max_daily_notional_micros}")
@@ -259,6 +265,14 @@ class Judge:
             count += attempt_id == order.attempt_id or not paid
         if count > self._limits.max_open_positions:
             raise self.found("I9", f"{count} open positions, allowed are {self._limits.max_open_positions}")
+
+    def _at_limit(self, order: Order) -> int:
+        """What a BUY can cost at most."""
+        if order.action is Action.SELL:
+            return 0
+        fees = self.terms[order.set_id].legs[order.leg].market.fees
+        price, size = PriceMicros(order.price), MicroShares(order.size)
+        return cost_rounded_up(price, size) + 2 * taker_fee(fees, price, size)  # fees may drift up to the double
 
     def _worst(self, order: Order) -> int:
         """Most that a BUY has cost or can still cost."""

@@ -184,7 +184,7 @@ class Venue:
     def drift_fees(self, market_id: MarketId, factor: float) -> None:
         """The venue charges something else than its catalog said (V05)."""
         listing = self.engine.listings[market_id]
-        fees = listing.market.fees
+        fees = next(market.fees for market in self.setting.markets if market.market_id == market_id)
         listing.market = replace(listing.market, fees=replace(fees, rate_micros=int(fees.rate_micros * factor)))
 
     def take_cash(self, leave: int) -> Callable[[], None] | None:

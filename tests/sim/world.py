@@ -33,7 +33,7 @@ from tests.sim.tongue import Native, tongue
 SHM = Path("/dev/shm")
 CARE_NS = 3 * SECOND
 TOO_MANY = 400_000
-"""Steps of one run. More is a livelock."""
+"""Steps of one run of a minute. More is a livelock."""
 
 
 class Killed(BaseException):
@@ -51,9 +51,10 @@ class World:
         setting_number: int | None = None,
         chosen: Setting | None = None,
         dialect: str = "simulated",
+        midnight_at: int | None = None,
         trace: Trace | None = None,
     ) -> None:
-        """`chosen` takes the place of one of the numbered settings."""
+        """`chosen` takes the place of one of the numbered settings; `midnight_at` is a virtual time."""
         self.seed = seed
         self.rng = random.Random(f"{seed}/world")
         number = seed % SETTINGS if setting_number is None else setting_number
@@ -64,6 +65,7 @@ class World:
         self.clock = SimClock()
         self.trace = Trace() if trace is None else trace
         self.steps = 0
+        self.most_steps = TOO_MANY
         self.travelling: Counter[str] = Counter()
         """Orders that have left the bot and not reached the venue, by client order id."""
         self.paid: dict[str, tuple[int, int]] = {}
@@ -101,7 +103,7 @@ class World:
         self.judge = self.tongue.judge(self)
         rules = self.tongue.rules()
         self.faults = Faults(self, seed, live=live, only=only)
-        self.shift_ns = self.faults.midnight_in()
+        self.shift_ns = self.faults.midnight_in(midnight_at)
         """How far the run's day is moved, for bot and venue alike."""
         self.clock.wall_offset_ns = self.shift_ns
         self.venue = self.tongue.place(
@@ -215,8 +217,8 @@ class World:
                     self.venue.advance(clock.now)
             except Killed:
                 pass  # the process is over; the world goes on
-            if self.steps > TOO_MANY:
-                raise Violation("I18", f"still busy after {TOO_MANY} steps")
+            if self.steps > self.most_steps:
+                raise Violation("I18", f"still busy after {self.most_steps} steps")
 
     def close(self) -> None:
         self.bot.end()
