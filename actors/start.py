@@ -27,7 +27,7 @@ from adapters.clock import SystemClock
 from adapters.embedded import EmbeddedVenue, EmbeddedVenueError, ReadyLine
 from adapters.gate import Gate
 from adapters.ids import SystemIds
-from adapters.instance import AnotherInstance, InstanceLock
+from adapters.instance import AnotherInstance, InstanceLock, ledger_lock
 from adapters.ledger.connection import open_ledger, open_reader
 from adapters.ledger.errors import LedgerError
 from adapters.logs import Logs
@@ -173,49 +173,60 @@ def _is_embedded(config: Config) -> bool:
 
 def _run(wanted: Wanted, options: argparse.Namespace) -> int:
     clock = SystemClock()
-    stop = StopRequest()
     with ExitStack() as stack:
         _open_state(wanted, clock, stack)
-        redactor = Redactor(wanted.secrets.texts())
         holder = _Holder()
-        level = "info" if wanted.config is None else wanted.config.data.log_level
-        stack.enter_context(Logs(wanted.state / "log.jsonl", redactor, level=level.upper(), on_trouble=holder.trouble))
-        stop.install()
-        stack.callback(stop.restore)
-        plan = _plan(wanted, clock, stack)
-        clock.start()
-        stack.callback(clock.stop)
-        gate = Gate(
-            wanted.state / "permit",
-            clock,
-            scope=f"{plan.mode}:{plan.venue_names}",
-            on_change=holder.gate_changed,
-        )
-        # No money is at risk on paper or on the simulated exchange; anywhere else only `resume` gives the permit.
-        if not plan.live or set(plan.venues) == {"simulated"}:
-            gate.grant_fresh("demo" if plan.demo else plan.mode)
+        logs = _logs(wanted, holder.trouble)
+        stack.callback(logs.stop)
         try:
-            ledger = open_ledger(plan.ledger, clock)
-            with closing(open_reader(plan.ledger)) as connection:
-                _admit(plan, wanted, options, connection, clock)
-                found = take_up(plan, connection, clock)
-        except LedgerError as error:
-            raise CannotStartError(EXIT_CONFIG, f"ledger: {error}") from None
-        system = System(
-            plan,
-            Outside(
-                clock=clock,
-                ids=SystemIds(),
-                gate=gate,
-                ledger=ledger,
-                rng=fresh_rng(),
-                code_version=VERSION,
-                found=found,
-                adopt=options.adopt_account,
-            ),
-        )
-        holder.system = system
-        return _operate(system, wanted, options, stop)
+            return _run_logged(wanted, options, clock, holder, stack)
+        except CannotStartError:
+            raise
+        except Exception as error:  # noqa: BLE001  the main thread's edge, while the log and its redaction are still there
+            logs.unexpected(error)
+            return EXIT_UNEXPECTED
+
+
+def _run_logged(
+    wanted: Wanted, options: argparse.Namespace, clock: SystemClock, holder: _Holder, stack: ExitStack
+) -> int:
+    stop = StopRequest()
+    stop.install()
+    stack.callback(stop.restore)
+    plan = _plan(wanted, clock, stack)
+    clock.start()
+    stack.callback(clock.stop)
+    gate = Gate(
+        wanted.state / "permit",
+        clock,
+        scope=f"{plan.mode}:{plan.venue_names}",
+        on_change=holder.gate_changed,
+    )
+    # No money is at risk on paper or on the simulated exchange; anywhere else only `resume` gives the permit.
+    if not plan.live or set(plan.venues) == {"simulated"}:
+        gate.grant_fresh("demo" if plan.demo else plan.mode)
+    try:
+        ledger = open_ledger(plan.ledger, clock)
+        with closing(open_reader(plan.ledger)) as connection:
+            _admit(plan, wanted, options, connection, clock)
+            found = take_up(plan, connection, clock)
+    except LedgerError as error:
+        raise CannotStartError(EXIT_CONFIG, f"ledger: {error}") from None
+    system = System(
+        plan,
+        Outside(
+            clock=clock,
+            ids=SystemIds(),
+            gate=gate,
+            ledger=ledger,
+            rng=fresh_rng(),
+            code_version=VERSION,
+            found=found,
+            adopt=options.adopt_account,
+        ),
+    )
+    holder.system = system
+    return _operate(system, wanted, options, stop)
 
 
 def _admit(
@@ -249,12 +260,30 @@ def _open_state(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> None:
     try:
         wanted.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         wanted.ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = InstanceLock(wanted.state / LOCK_NAME, clock.wall_ns())
-        stack.enter_context(lock)
+        stack.enter_context(InstanceLock(wanted.state / LOCK_NAME, clock.wall_ns()))
+        stack.enter_context(ledger_lock(wanted.ledger, clock.wall_ns()))
     except AnotherInstance as error:
         raise CannotStartError(EXIT_INSTANCE, str(error)) from None
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError of pathlib's
+        raise CannotStartError(EXIT_CONFIG, _trouble_with(wanted.state, error)) from None
+
+
+def _trouble_with(path: Path, error: Exception) -> str:
+    """One line about a file that is in the way, cannot be reached or finds no room."""
+    if isinstance(error, OSError):
+        return f"{error.filename or path}: {error.strerror}"
+    return f"{path}: {error}"
+
+
+def _logs(wanted: Wanted, on_trouble: Callable[[str], None]) -> Logs:
+    path = wanted.state / "log.jsonl"
+    level = "info" if wanted.config is None else wanted.config.data.log_level
+    logs = Logs(path, Redactor(wanted.secrets.texts()), level=level.upper(), on_trouble=on_trouble)
+    try:
+        logs.start()
     except OSError as error:
-        raise CannotStartError(EXIT_CONFIG, f"{wanted.state}: {error.strerror}") from None
+        raise CannotStartError(EXIT_CONFIG, _trouble_with(path, error)) from None
+    return logs
 
 
 def _plan(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> Plan:
@@ -349,10 +378,12 @@ def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: 
     finally:
         server.stop()
         left = system.stop(stop.why or "asked to stop", leaving=face.leaving)
+    if system.unwritten is not None:
+        sys.stderr.write(f"ledger: {system.unwritten}\n")
     if left:
         sys.stderr.write(f"stopped with {left} left open: {', '.join(system.open_items())}\n")
         return EXIT_LEFT_OPEN
-    if system.crashed is not None:
+    if system.crashed is not None or system.unwritten is not None:
         return EXIT_UNEXPECTED
     return EXIT_HALTED if options.exit_on_halt and system.gate.tripped is not None else EXIT_OK
 

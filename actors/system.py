@@ -31,6 +31,7 @@ from actors.watchdog import Probe, Watchdog
 from adapters.chance import Rng
 from adapters.gate import Gate
 from adapters.ledger.connection import Ledger, open_reader
+from adapters.ledger.errors import LedgerError
 from adapters.operator.events import EventBoard
 from adapters.operator.face import Leaving
 from adapters.order_lanes import OrderLanes
@@ -148,6 +149,8 @@ class System:
         self._ending = threading.Event()
         self.run_id = outside.ids.fresh("r")
         self.crashed: str | None = None
+        self.unwritten: str | None = None
+        """Why the last rows could not be kept when the ledger was closed."""
 
     # -- start and stop
 
@@ -211,7 +214,11 @@ class System:
         self._watchdog.stop(1.0)
         for dispatcher in (self._pool, self._own, self._hot):
             dispatcher.stop(1.0)
-        self._ledger.close()
+        try:
+            self._ledger.close()
+        except LedgerError as error:
+            logger.error("the ledger's last rows are not on the disk: %s", error)  # noqa: TRY400  expected on a full disk
+            self.unwritten = str(error)
         return left
 
     def _wait_for_attempts(self, leaving: Leaving) -> None:

@@ -20,32 +20,45 @@ from models.clock import WallNs
 class AnotherInstance(Exception):  # noqa: N818  the fact, not a fault of ours; `run` ends with exit code 75
     """Somebody else holds the lock. `pid` and `since` are None where the file does not say."""
 
-    def __init__(self, path: Path, pid: int | None, since: WallNs | None) -> None:
-        super().__init__(f"another bot runs on {path.parent}" + (f" (process {pid})" if pid is not None else ""))
+    def __init__(self, path: Path, what: Path, pid: int | None, since: WallNs | None) -> None:
+        super().__init__(f"another bot runs on {what}" + (f" (process {pid})" if pid is not None else ""))
         self.path = path
         self.pid = pid
         self.since = since
 
 
+def ledger_lock(ledger: Path, now: WallNs) -> InstanceLock:
+    """The lock of one ledger, wherever the state of the bots that would share it lies. Beside the file itself, not the
+    link that leads to it, and no lock on the file: SQLite's own would go with it.
+    """
+    there = ledger.resolve()
+    return InstanceLock(there.with_name(there.name + ".lock"), now, what=ledger)
+
+
 class InstanceLock:
     """The lock on `path` (`data/lock`). Held from `acquire()` until `release()` or the end of the process."""
 
-    def __init__(self, path: Path, now: WallNs, pid: int | None = None) -> None:
+    def __init__(self, path: Path, now: WallNs, pid: int | None = None, *, what: Path | None = None) -> None:
+        """`what` is guarded, for the message: the lock's directory unless told otherwise."""
         self._path = path
+        self._what = path.parent if what is None else what
         self._now = now
         self._pid = os.getpid() if pid is None else pid
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock without waiting, or raise `AnotherInstance`. Creates the directory with mode 0700."""
+        """Take the lock without waiting, or raise `AnotherInstance`. Creates the directory with mode 0700.
+
+        A symbolic link in the lock's place is an `OSError`: what it leads to is not ours to write to.
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid, since = _holder(fd)
             os.close(fd)
-            raise AnotherInstance(self._path, pid, since) from None
+            raise AnotherInstance(self._path, self._what, pid, since) from None
         except OSError:
             os.close(fd)
             raise

@@ -106,6 +106,12 @@ class Logs:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
+    def unexpected(self, error: Exception) -> None:
+        """One redacted line for the operator, the traceback for the file. For whoever catches at the main thread's edge
+        before `stop` gives the hooks back.
+        """
+        self._uncaught(type(error), error, error.__traceback__)
+
     # -- hooks ----------------------------------------------------------------------------------------------------
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+from peewee import PeeweeException
 
 from adapters.ledger.chain import GENESIS
 from adapters.ledger.checkpoints import Checkpointer
@@ -26,8 +29,6 @@ from adapters.ledger.tables import SCHEMA_FINGERPRINT, SCHEMA_VERSION
 from adapters.ledger.verify import Progress, check_indexes, check_mark, verify_chain
 from adapters.ledger.writer import Writer
 from models.clock import Clock
-
-MAGIC: Final = b"SQLite format 3\0"
 
 BUSY_MS: Final = 500
 """Far below an order's time-out: a reader never locks the writer out, so only a stranger's write lock can."""
@@ -98,10 +99,7 @@ class Ledger:
 
     def wal_bytes(self) -> int:
         """Size of the -wal file, for the soak's curves."""
-        try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size
-        except OSError:
-            return 0
+        return _wal_bytes(self.path)
 
     def close(self) -> None:
         """Flush, mark, fold the -wal back and close. Twice is once. Raises `LedgerError` where rows could not be
@@ -133,8 +131,8 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
     mark = read_mark(mark_file)
     found = 0
     head = GENESIS
-    if path.exists() and path.stat().st_size:
-        with closing(open_reader(path, upgrade=True)) as connection:
+    if _anything_at(path):
+        with closing(open_reader(path, upgrade=True, alone=True)) as connection:
             found = schema_of(path, connection)
             connection.execute("BEGIN")
             check_mark(path, connection, mark, mark_file)
@@ -158,8 +156,28 @@ def open_ledger(path: Path, clock: Clock, *, durable: bool = True, progress: Pro
             reserve.fill()
         writer = Writer(path, connection, head, durable=durable, give_room=reserve.give)
         return Ledger(path, connection, writer, Mark(mark_file, mark or head), clock, beside=durable)
-    except (OSError, sqlite3.Error) as error:
-        raise LedgerBrokenError(f"{path} cannot be opened for writing: {error}") from error
+    except (OSError, sqlite3.Error, PeeweeException) as error:
+        raise LedgerBrokenError(f"{path} cannot be opened for writing: {_first(error)}") from error
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first: peewee fails once more when it takes back what a full disk did not take."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _anything_at(path: Path) -> bool:
+    """Whether there is a ledger, or something that is none and must not be replaced by one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise LedgerUnreadableError(path, error.strerror or "no access") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise NotALedgerError(f"{path} is not a ledger (not a plain file). It was left as it is.")
+    return found.st_size > 0
 
 
 def _begin(path: Path) -> None:
@@ -176,17 +194,19 @@ def _begin(path: Path) -> None:
     fresh.replace(path)
 
 
-def open_reader(path: Path, *, upgrade: bool = False) -> sqlite3.Connection:
+def open_reader(path: Path, *, upgrade: bool = False, alone: bool = False) -> sqlite3.Connection:
     """A read-only connection, also while the bot writes. Raises `LedgerError`.
 
-    `upgrade` lets an older schema through: its owner is about to migrate it.
+    `upgrade` lets an older schema through: its owner is about to migrate it. `alone`: nobody writes meanwhile, so a
+    ledger that is complete without its -wal is read without making one.
+
+    The file is never opened but by SQLite: closing any other handle on it would drop the locks that this process's own
+    writer holds, and the next program to look at the ledger would then take its -wal away.
     """
-    with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise NotALedgerError(f"{path} is not a ledger (not an SQLite file). It was left as it is.")
+    still = "&immutable=1" if alone and not _wal_bytes(path) else ""
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            f"file:{quote(str(path))}?mode=ro{still}", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("PRAGMA query_only = ON")
@@ -195,6 +215,8 @@ def open_reader(path: Path, *, upgrade: bool = False) -> sqlite3.Connection:
         raise LedgerUnreadableError(path, str(error)) from error
     try:
         found = schema_of(path, connection)
+        if not found and not upgrade:
+            raise NotALedgerError(f"{path} is not a ledger (it is empty). It was left as it is.")
         if found < SCHEMA_VERSION and not upgrade:
             raise SchemaTooOldError(path, found, SCHEMA_VERSION)
     except BaseException:
@@ -203,12 +225,21 @@ def open_reader(path: Path, *, upgrade: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def _wal_bytes(path: Path) -> int:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except OSError:
+        return 0
+
+
 def schema_of(path: Path, connection: sqlite3.Connection) -> int:
     """The schema version of a ledger, or `SchemaTooNewError`, `NotALedgerError`, `LedgerUnreadableError`."""
     try:
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise NotALedgerError(f"{path} is not a ledger (not an SQLite file). It was left as it is.") from None
         raise LedgerUnreadableError(path, str(error)) from error
     if found > SCHEMA_VERSION:
         raise SchemaTooNewError(path, found, SCHEMA_VERSION)

@@ -6,6 +6,8 @@ import hashlib
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,32 @@ def test_a_missing_wal_is_seen_although_sqlite_calls_the_rest_healthy(tmp_path: 
 
     assert sqlite3.connect(half).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert isinstance(refused(half), RowsLostError | NotALedgerError)
+
+
+def test_a_reader_in_the_bot_does_not_let_another_program_take_the_wal_away(tmp_path: Path) -> None:
+    """Closing a handle on the file drops the locks of every other handle in the process. Then a program that looks at
+    the ledger believes that it is alone, and removes the -wal that the writer goes on writing into.
+    """
+    path = ledger_path(tmp_path)
+    ledger = filled(path)
+    open_reader(path).close()
+    assert seen_by_another_program(path) == ROWS
+
+    ledger.writer.take(a_skip(99), AT)
+    ledger.writer.flush(AT)
+
+    assert path.with_name(path.name + "-wal").exists()
+    assert seen_by_another_program(path) == ROWS + 1
+    ledger.close()
+
+
+def seen_by_another_program(path: Path) -> int:
+    """The newest row, read by somebody who opens the ledger for writing, as the sqlite3 shell does."""
+    look = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute(sys.argv[2]).fetchone()[0]); c.close()"
+    )
+    command = [sys.executable, "-c", look, str(path), "SELECT max(seq) FROM opportunities"]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def test_a_crashed_writer_loses_nothing_and_the_next_one_takes_over(tmp_path: Path) -> None:
