@@ -24,6 +24,7 @@ from tests.sim.faults import REACHABLE
 from tests.sim.hours import HOUR_NS, Long, growth, run_hours
 from tests.sim.run import Outcome, mode_of, run
 from tests.sim.story import Story
+from tests.sim.tongue import TONGUES, tongue
 
 CHUNK = 20
 """Seeds that a worker does between two reports."""
@@ -68,24 +69,25 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     logging.disable(logging.CRITICAL)
     if options.tell:
-        outcome = run(options.seed, trace=Story(longest=options.longest))
+        outcome = run(options.seed, dialect=options.dialect, trace=Story(longest=options.longest))
         print(outcome.violation or f"no violation; trace {outcome.trace}")
         return 0 if outcome.violation is None else 1
     if options.hours is not None:
         return _live_long(options)
     total, began = Total(), time.monotonic()
     until = None if options.minutes is None else began + 60 * options.minutes
-    for outcomes, cpu_s in _runs(options.seed, options.seeds, options.jobs, until):
+    for outcomes, cpu_s in _runs(options.seed, options.seeds, options.jobs, until, options.dialect):
         total.cpu_s += cpu_s
         for outcome in outcomes:
             total.add(outcome)
             if options.hashes:
                 print(outcome.seed, outcome.trace, flush=True)
             if outcome.violation is not None and len(total.violations) <= SHOWN:
-                _accuse(outcome)
+                _accuse(outcome, options.dialect)
     if options.hashes:
         return 1 if total.violations else 0
-    missed = _report(total, time.monotonic() - began, options.jobs)
+    reachable = [name for name in REACHABLE if name not in tongue(options.dialect).missing]
+    missed = _report(total, time.monotonic() - began, options.jobs, reachable)
     if options.json is not None:
         options.json.write_text(json.dumps(_figures(total, missed), indent=1), encoding="utf-8")
     return 1 if total.violations or (missed and total.seeds >= SEEDS_FOR_ALL) else 0
@@ -98,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=None, help="go on until so much time has passed")
     parser.add_argument("--hours", type=float, default=None, help="one run (or --seeds) of so many virtual hours")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--dialect", choices=sorted(TONGUES), default="simulated", help="whose language is spoken")
     parser.add_argument("--tell", action="store_true", help="tell the run of one seed line by line")
     parser.add_argument("--longest", type=int, default=400, help="longest line of a told run")
     parser.add_argument("--hashes", action="store_true", help="print the trace hash of every seed and nothing else")
@@ -117,12 +120,14 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _runs(first: int, count: int, jobs: int, until: float | None) -> Iterator[tuple[list[Outcome], float]]:
+def _runs(
+    first: int, count: int, jobs: int, until: float | None, dialect: str
+) -> Iterator[tuple[list[Outcome], float]]:
     """Outcomes in order of their seeds."""
     chunks = (range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK))
     if jobs == 1:
         for chunk in chunks:
-            yield run_chunk(chunk)
+            yield run_chunk(chunk, dialect)
             if until is not None and time.monotonic() >= until:
                 return
         return
@@ -131,7 +136,7 @@ def _runs(first: int, count: int, jobs: int, until: float | None) -> Iterator[tu
         ready: dict[int, tuple[list[Outcome], float]] = {}
         told = first
         for chunk in chunks:
-            pending[pool.submit(run_chunk, chunk)] = chunk.start
+            pending[pool.submit(run_chunk, chunk, dialect)] = chunk.start
             while len(pending) > 2 * jobs:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 ready.update((pending.pop(future), future.result()) for future in done)
@@ -146,12 +151,12 @@ def _runs(first: int, count: int, jobs: int, until: float | None) -> Iterator[tu
             yield ready[start]
 
 
-def run_chunk(seeds: range) -> tuple[list[Outcome], float]:
+def run_chunk(seeds: range, dialect: str = "simulated") -> tuple[list[Outcome], float]:
     """In a worker. The collector runs between chunks only: a run makes cycles, and few of them."""
     logging.disable(logging.CRITICAL)
     gc.disable()
     began = time.process_time()
-    outcomes = [run(seed) for seed in seeds]
+    outcomes = [run(seed, dialect=dialect) for seed in seeds]
     gc.collect()
     return outcomes, time.process_time() - began
 
@@ -191,12 +196,13 @@ def _report_long(long: Long, hours: float, cpu_s: float) -> None:
     print(f"violations   {int(long.violation is not None)}", flush=True)
 
 
-def _accuse(outcome: Outcome) -> None:
+def _accuse(outcome: Outcome, dialect: str) -> None:
     print(f"VIOLATION seed {outcome.seed} ({mode_of(outcome.seed)}): {outcome.violation}")
-    print(f"    replay: {sys.executable} -m tests.prove --seed {outcome.seed} --tell", flush=True)
+    spoken = "" if dialect == "simulated" else f" --dialect {dialect}"
+    print(f"    replay: {sys.executable} -m tests.prove --seed {outcome.seed}{spoken} --tell", flush=True)
 
 
-def _report(total: Total, seconds: float, jobs: int) -> list[str]:
+def _report(total: Total, seconds: float, jobs: int, reachable: list[str]) -> list[str]:
     """Print the figures; returns the faults that nothing reached."""
     rate = 60 * total.seeds / max(total.cpu_s, 1e-9)
     virtual = total.virtual_ns / 1e9 / max(1, total.seeds)
@@ -211,8 +217,8 @@ def _report(total: Total, seconds: float, jobs: int) -> list[str]:
     by_fault: dict[str, Counter[str]] = {}
     for (fault, state), times in total.reached.items():
         by_fault.setdefault(fault, Counter())[state] += times
-    missed = sorted(set(REACHABLE) - set(by_fault))
-    print(f"faults       {len(set(REACHABLE) & set(by_fault))} of {len(REACHABLE)} reached,")
+    missed = sorted(set(reachable) - set(by_fault))
+    print(f"faults       {len(set(reachable) & set(by_fault))} of {len(reachable)} reached,")
     print(f"             {len(total.reached)} pairs of a fault and a state of a set:")
     for fault in sorted(by_fault):
         states = by_fault[fault]

@@ -27,6 +27,7 @@ from models.clock import SECOND, BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeesUnknownError
 from models.market import BookModel, Market, MarketId
+from models.money import MICRO
 
 CLOB_URL: Final = "https://clob.polymarket.com"
 GAMMA_URL: Final = "https://gamma-api.polymarket.com"
@@ -121,6 +122,20 @@ class PolymarketVenue:
                 if len(found) == FOUND_MAX:
                     return found
         return found
+
+    def resolutions(self, market_ids: Sequence[MarketId]) -> Mapping[MarketId, int]:
+        """Micro-dollars per YES share of those that are closed and have one winner. The stream says it once, to whoever
+        is there.
+        """
+        paid = {}
+        for market_id in market_ids:
+            details = self._rest.clob_details(market_id)
+            winners = [token.token_id for token in details.tokens if token.winner]
+            if details.closed and len(winners) == 1:
+                tokens = [token.t for token in self._rest.clob_market(market_id).t]  # YES first, as orders have them
+                if len(tokens) == 2 and winners[0] in tokens:
+                    paid[market_id] = MICRO if winners[0] == tokens[0] else 0
+        return paid
 
     def connect_ws(self) -> Endpoint:
         return Endpoint(url=self._ws_url, headers={})

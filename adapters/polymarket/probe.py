@@ -6,31 +6,76 @@ from the trades. These may be late: an order is only called done where no more o
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
-from adapters.polymarket.adapter import CAPABILITIES
 from adapters.polymarket.order_wire import OrderRow
 from adapters.polymarket.reports import order_seen
-from models.clock import SECOND
+from models.clock import SECOND, BootNs
 from models.money import MicroShares
-from models.orders import OrderIntent, OrderNotFound, OrderSeen, TimeInForce, VenueOrderId, VenueOrderStatus
+from models.orders import (
+    ClientOrderId,
+    OrderIntent,
+    OrderNotFound,
+    OrderSeen,
+    TimeInForce,
+    VenueOrderId,
+    VenueOrderStatus,
+)
 
 SETTLED_NS: Final = 5 * SECOND
 """After this the trades of an order that took and ended are all there."""
-HIDDEN_NS: Final = round(CAPABILITIES.visibility_horizon_s * SECOND)
-"""After this nothing of an accepted order is hidden any more."""
+
+KEPT: Final = 1024
+
+
+class Absences:
+    """Since when an order that the venue has taken is shown by nothing. Any thread.
+
+    The venue's reads show active orders and trades only: an order that was taken and then ended without a trade, held
+    back and killed for one, is never shown again, and the message that says so may be lost. What would still be alive,
+    or had traded, shows within the horizon.
+    """
+
+    def __init__(self, horizon_ns: int) -> None:
+        self._horizon_ns = horizon_ns
+        self._lock = threading.Lock()
+        self._since: OrderedDict[ClientOrderId, BootNs] = OrderedDict()
+
+    def over(self, own: ClientOrderId, asked: BootNs, answered: BootNs) -> bool:
+        """Nothing shows it; whether that has been so for long enough to call it ended."""
+        with self._lock:
+            since = self._since.setdefault(own, answered)
+            if len(self._since) > KEPT:
+                self._since.popitem(last=False)
+            return asked - since >= self._horizon_ns
+
+    def shown(self, own: ClientOrderId) -> None:
+        with self._lock:
+            self._since.pop(own, None)
+
+
+def ended_unseen(intent: OrderIntent, order_id: VenueOrderId) -> OrderSeen:
+    """The word about an order that has ended and left no trace."""
+    return OrderSeen(
+        client_order_id=intent.client_order_id,
+        venue_order_id=order_id,
+        status=VenueOrderStatus.DONE,
+        filled=MicroShares(0),
+        reason="no longer shown, and no trade",
+    )
 
 
 def joined(
-    intent: OrderIntent, order_id: str, row: OrderRow | None, traded: MicroShares, age_ns: int, *, accepted: bool
+    intent: OrderIntent, order_id: str, row: OrderRow | None, traded: MicroShares, age_ns: int
 ) -> OrderSeen | OrderNotFound:
     """`traded` are the shares in the order's trades, reversed ones included, `age_ns` is the order's age.
 
-    An order that the venue has `accepted` and then shows nowhere has ended: killed after a delay, or cancelled. One
-    that it has not may never have come. Raises `MoneyError` for a row that cannot be true.
+    Raises `MoneyError` for a row that cannot be true.
     """
-    if row is None and traded == 0 and not (accepted and age_ns > HIDDEN_NS):
+    if row is None and traded == 0:
         return OrderNotFound(client_order_id=intent.client_order_id, source="orders")
     resting = intent.time_in_force is TimeInForce.GTC
     seen = None if row is None else order_seen(row, intent.client_order_id, resting=resting)

@@ -105,13 +105,14 @@ def fill_of(row: TradeRow, part: Part, own: ClientOrderId, fees: FeeSchedule | N
     )
 
 
-def order_seen(row: OrderRow, own: ClientOrderId | None, *, resting: bool) -> OrderSeen | None:
+def order_seen(row: OrderRow, own: ClientOrderId | None, *, resting: bool, cancelled: bool = False) -> OrderSeen | None:
     """The venue's word about an order; None where it cannot be read without its trades.
 
     What an order that takes has filled is not read from here (a BUY's sizes are dollars there), unless it is nothing.
+    `cancelled`: the message itself says so, whatever its status is called (UNMATCHED after a delay).
     """
     matched = MicroShares(_SIZES[row.size_matched or "0"])
-    state, ended = row.state, row.state.startswith(("CANCELED", "INVALID"))
+    state, ended = row.state, cancelled or row.state.startswith(("CANCELED", "INVALID"))
     if not resting and matched and (ended or state == "MATCHED"):
         return None
     done = ended or (resting and state == "MATCHED" and matched >= _SIZES[row.original_size or "0"])

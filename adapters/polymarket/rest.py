@@ -33,6 +33,11 @@ class _GammaPage(msgspec.Struct):
     next_cursor: str | None = None
 
 
+class DetailsToken(msgspec.Struct):
+    token_id: str
+    winner: bool = False
+
+
 class ClobDetails(msgspec.Struct):
     """`GET /markets/{condition id}`: what the CLOB itself says about a market's state."""
 
@@ -41,6 +46,7 @@ class ClobDetails(msgspec.Struct):
     archived: bool = False
     accepting_orders: bool = True
     enable_order_book: bool = True
+    tokens: list[DetailsToken] = []
 
 
 _BOOKS: Final = msgspec.json.Decoder(list[BookFields])

@@ -25,7 +25,7 @@ from adapters.polymarket.heart import Heartbeat
 from adapters.polymarket.holdings import DATA_URL, Holdings
 from adapters.polymarket.order_wire import ORDER_PATH, ORDERS_PATH, TradeRow, cancel_one, post_orders
 from adapters.polymarket.private_rest import PrivateRest, pause
-from adapters.polymarket.probe import joined
+from adapters.polymarket.probe import Absences, ended_unseen, joined
 from adapters.polymarket.reports import Owners, Part, fill_of, order_seen, parts_of, set_aside
 from adapters.polymarket.rest import PolymarketRest
 from adapters.polymarket.terms import TermsBook
@@ -39,7 +39,7 @@ from adapters.venue import (
     VenueReadError,
     VenueReadRefusedError,
 )
-from models.clock import SECOND, Clock
+from models.clock import SECOND, Clock, seconds_ns
 from models.config_machine import VenueOptions
 from models.market import Market, MarketId
 from models.money import MicroShares, MicroUsd, MoneyError
@@ -97,6 +97,7 @@ class PolymarketOrders:
         self.rest = PrivateRest(account, clob, geoblock, clock, total_s=total_s)
         self._holdings = Holdings(self._public, options.data_url or (clob if stand_in else DATA_URL), account.funder)
         self._owners = Owners()
+        self._absences = Absences(seconds_ns(CAPABILITIES.visibility_horizon_s))
         self.eligibility = Eligibility(clock, self.rest.geoblock, self.rest.closed_only)
         self.heart = Heartbeat(lambda path, body: self.rest.call("POST", path, body))
 
@@ -158,13 +159,16 @@ class PolymarketOrders:
 
     def get_order_status(self, intent: OrderIntent, venue_order_id: VenueOrderId | None) -> ProbeAnswer:
         """By its id; a finished order may be gone from there, so its trades are asked, too."""
-        own = intent.client_order_id
+        own, asked = intent.client_order_id, self._clock.boot_ns()
         try:
             order = self._named(intent, venue_order_id)
             row = self.rest.order(order.order_id)
             traded = MicroShares(sum(part.size for _, part in self._trades_of(order)))
-            age_ns = self._clock.wall_ns() - intent.at
-            return joined(intent, order.order_id, row, traded, age_ns, accepted=venue_order_id is not None)
+            if row is not None or traded:
+                self._absences.shown(own)
+            elif venue_order_id is not None and self._absences.over(own, asked, self._clock.boot_ns()):
+                return ended_unseen(intent, venue_order_id)
+            return joined(intent, order.order_id, row, traded, self._clock.wall_ns() - intent.at)
         except (VenueReadError, VenueReadRefusedError) as error:
             return ProbeFailed(client_order_id=own, why=str(error))
         except MoneyError:

@@ -119,7 +119,8 @@ class PolymarketUserSession:
         if own is None:
             self.counts.foreign += 1
             return
-        seen = order_seen(news, own, resting=news.order_type in RESTING_TYPES)
+        cancelled = news.type == "CANCELLATION"
+        seen = order_seen(news, own, resting=news.order_type in RESTING_TYPES, cancelled=cancelled)
         if seen is not None:
             yield OrderUpdated(seen=seen, at=at)
 

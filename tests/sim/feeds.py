@@ -102,8 +102,7 @@ class Feed:
             echo = self.old
             for data in list(echo.recent):
                 world.after(world.latency(), lambda data=data, echo=echo: self._bot.hear(lambda: echo.text(data)))
-        for text in line.session.opening():
-            line.send(text)
+        line.begin()
         self._say("live", "")
         waiting, line.early = line.early, []
         for data in waiting:
@@ -149,6 +148,7 @@ class _Line:
         self._generation = generation
         self._last_due = 0
         self._muted = False
+        self._pong: bytes | None = None
 
     # -- the venue's side
 
@@ -168,10 +168,27 @@ class _Line:
 
     # -- the bot's side
 
+    def begin(self) -> None:
+        """The handshake is done."""
+        for text in self.session.opening():
+            self.send(text)
+        policy = self.session.heartbeat()
+        if policy.kind == "text":
+            self._pong = policy.pong_text
+            self._ping(policy.ping_text, seconds_ns(min(policy.period_s, self._feed._limits.heartbeat_s)))
+
+    def _ping(self, text: str, period_ns: int) -> None:
+        """WebSocket's own pings are nobody's frames; a venue that wants text gets it."""
+        if self._feed.line is self:
+            self.send(text)
+            self._bot.clock.call_after(period_ns, lambda: self._ping(text, period_ns))
+
     def text(self, data: bytes) -> None:
         feed, world = self._feed, self._world
         if self.session is None:
             self.early.append(data)
+            return
+        if data == self._pong:
             return
         self.recent.append(data)
         if world.faults.hit("frame_broken", feed.label):

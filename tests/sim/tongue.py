@@ -107,7 +107,10 @@ class Native:
         return self.orders_in(request)
 
 
-TONGUES = {"simulated": "tests.sim.tongue:Native"}
+TONGUES = {
+    "simulated": "tests.sim.tongue:Native",
+    "polymarket": "tests.sim.dialect_polymarket:Polymarket",
+}
 
 
 def tongue(name: str) -> Any:

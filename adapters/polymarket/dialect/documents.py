@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from models.market import Market, MarketStatus
-from models.money import MicroShares, PriceMicros, to_decimal
+from models.money import MICRO, MicroShares, PriceMicros, to_decimal
 
 _ENCODER: Final = msgspec.json.Encoder()
 _GONE: Final = (MarketStatus.CLOSED, MarketStatus.RESOLVED)
@@ -28,6 +28,8 @@ class Facts:
     event_title: str
     status: MarketStatus = MarketStatus.OPEN
     taker_delay: bool = False
+    yes_pays: int | None = None
+    """Micro-dollars per YES share once it is resolved."""
 
     @property
     def closed(self) -> bool:
@@ -65,8 +67,8 @@ def details(facts: Facts) -> dict[str, Any]:
         "question": facts.market.title,
         "market_slug": facts.slug,
         "tokens": [
-            {"token_id": token, "outcome": name, "price": to_decimal(500_000), "winner": False}
-            for token, name in zip(facts.tokens, facts.outcomes, strict=True)
+            {"token_id": token, "outcome": name, "price": to_decimal(500_000), "winner": facts.yes_pays == wins}
+            for token, name, wins in zip(facts.tokens, facts.outcomes, (MICRO, 0), strict=True)
         ],
         "minimum_order_size": to_decimal(facts.least_size),
         "minimum_tick_size": to_decimal(facts.tick),

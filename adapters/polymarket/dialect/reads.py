@@ -73,6 +73,7 @@ def _about_market(exchange: PolymarketExchange, parts: Sequence[str], query: Que
 
 
 def facts_of(exchange: PolymarketExchange, one: Listed) -> Facts:
+    listing = exchange.engine.listings[one.market.market_id]
     return Facts(
         market=one.market,
         tick=one.tick,
@@ -81,8 +82,9 @@ def facts_of(exchange: PolymarketExchange, one: Listed) -> Facts:
         outcomes=one.outcomes,
         slug=one.slug,
         event_title=one.event_title,
-        status=exchange.engine.listings[one.market.market_id].status,
+        status=listing.status,
         taker_delay=one.taker_delay_ns > 0,
+        yes_pays=listing.yes_pays,
     )
 
 
