@@ -47,6 +47,7 @@ class LeverName(enum.StrEnum):
     TICK_CHANGE = "tick_change"
     DISABLED = "disabled"
     CANCEL_ONLY = "cancel_only"
+    END_SUBSCRIPTIONS = "end_subscriptions"
 
     DROP = "drop"
     GAP = "gap"
@@ -80,6 +81,10 @@ class LeverName(enum.StrEnum):
     REVERSE_FILL = "reverse_fill"
     RETRY_SETTLEMENT = "retry_settlement"
 
+    WALLET_BUSY = "wallet_busy"
+    RELAYER_FAILED = "relayer_failed"
+    STALE_BALANCE = "stale_balance"
+
     FILL_BEFORE_CANCEL = "fill_before_cancel"
     CANCEL_TIMEOUT = "cancel_timeout"
 
@@ -93,6 +98,7 @@ DIALECT: Final = frozenset(
         LeverName.TICK_CHANGE,
         LeverName.DISABLED,
         LeverName.CANCEL_ONLY,
+        LeverName.END_SUBSCRIPTIONS,
         LeverName.HALF,
         LeverName.LATE_HALF,
         LeverName.EMPTY,
@@ -102,6 +108,9 @@ DIALECT: Final = frozenset(
         LeverName.EDGE_LIMITED,
         LeverName.TOO_EARLY,
         LeverName.RETRY_SETTLEMENT,
+        LeverName.WALLET_BUSY,
+        LeverName.RELAYER_FAILED,
+        LeverName.STALE_BALANCE,
     )
 )
 """Levers that only another venue's protocol in front of the exchange obeys; in the exchange's own they do nothing."""

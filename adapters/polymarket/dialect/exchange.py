@@ -68,6 +68,8 @@ class PolymarketExchange(InProcessExchange):
         """By (account, digest)."""
         self.hearts: dict[str, tuple[str, int]] = {}
         """By account: the id that the next beat must carry, and when the last one came."""
+        self.stale_cash: dict[str, int] = {}
+        """What the venue still believes an account to have, until it is asked to look at the chain again."""
         self.disabled_until = 0
         self.cancel_only_until = 0
         self._announced: set[str] = set()

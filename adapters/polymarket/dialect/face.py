@@ -7,6 +7,7 @@
 | POST, GET /auth/api-key, /auth/derive-api-key                     | L1     | here            |
 | POST /order(s), DELETE /order(s), /cancel-all, /cancel-market-orders, POST /v1/heartbeats | L2 | `order_entry`, here |
 | /data/order(s), /data/trades, /balance-allowance, /auth/ban-status/closed-only | L2 | `reads.private` |
+| POST /submit, GET /transaction, /nonce of the relayer             | key    | `relayer`       |
 | POST /levers, GET /truth                                          | no     | for whoever runs the exchange |
 
 Only `GET /time`, `/version`, `/ok` and the geoblock answer while the engine restarts; everything else is 425.
@@ -15,14 +16,16 @@ Only `GET /time`, `/version`, `/ok` and the geoblock answer while the engine res
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from adapters.polymarket.dialect import order_entry, reads, replies
+from adapters.polymarket.dialect import order_entry, reads, relayer, replies
 from adapters.polymarket.dialect.exchange import PolymarketExchange
 from adapters.polymarket.dialect.order_entry import Buckets
+from adapters.polymarket.dialect.relayer import Relayer
 from adapters.polymarket.dialect.replies import Problem
 from adapters.polymarket.dialect.streams import UNSIGNED
 from adapters.polymarket.dialect.wallets import Wallet
@@ -38,6 +41,8 @@ USER_PATH: Final = "/ws/user"
 VERSION: Final = {"version": 2}
 
 _HEART: Final = msgspec.json.Decoder(Heart)
+_KEYS: Final = ("/auth/api-key", "/auth/derive-api-key")
+_RELAYER: Final = ("/submit", "/transaction", "/nonce")
 _CANCELS: Final = ("/order", "/orders", "/cancel-all", "/cancel-market-orders")
 
 
@@ -53,6 +58,7 @@ class PolymarketFace:
         self.clock_ahead_s = 0
         """By how much the venue's `/time` differs from everybody else's clock."""
         self._buckets = Buckets()
+        self._relayer = Relayer()
 
     def stream_account(self, exchange: InProcessExchange, request: Request, now: int) -> str | Answer | None:  # noqa: ARG002  the channel itself asks who is there
         return UNSIGNED if request.target == USER_PATH else None
@@ -69,13 +75,28 @@ class PolymarketFace:
         if exchange.unavailable:
             return replies.restarting(exchange.engine.unavailable_until - now).answer()
         parts, query = [unquote(part) for part in path.strip("/").split("/")], parse_qs(split.query)
-        if (public := reads.public(exchange, request.method, parts, query, request.body)) is not None:
+        public = reads.public(exchange, request.method, parts, query, request.body)
+        if public is not None:
             return public
-        if path in ("/auth/api-key", "/auth/derive-api-key"):
+        if path in _KEYS:
             return self._keys(exchange, request, now)
+        if path in _RELAYER:
+            return self._relayed(exchange, request, path, query, now)
         wallet = exchange.wallets.l2(request.headers, request.method, path, request.body, now)
         if isinstance(wallet, Problem):
             return wallet.answer()
+        return self._private(exchange, wallet, request, path, parts, query, now)
+
+    def _private(
+        self,
+        exchange: PolymarketExchange,
+        wallet: Wallet,
+        request: Request,
+        path: str,
+        parts: Sequence[str],
+        query: Mapping[str, list[str]],
+        now: int,
+    ) -> Answer:
         match request.method:
             case "POST" if path == "/order":
                 return order_entry.place_one(exchange, wallet, request.body, self._buckets, now)
@@ -106,6 +127,21 @@ class PolymarketFace:
                     {"blocked": blocked, "ip": "127.0.0.1", "country": self.blocked or "IE", "region": ""}
                 )
         return None
+
+    def _relayed(
+        self, exchange: PolymarketExchange, request: Request, path: str, query: Mapping[str, Sequence[str]], now: int
+    ) -> Answer:
+        wallet = relayer.caller(exchange.wallets.all, request.headers)
+        if wallet is None:
+            return replies.Problem(401, "invalid authorization").answer()
+        match request.method, path:
+            case "POST", "/submit":
+                return self._relayer.submit(exchange, wallet, request.body, now)
+            case "GET", "/transaction":
+                return self._relayer.state((query.get("id") or [""])[0])
+            case "GET", "/nonce":
+                return replies.ok({"nonce": self._relayer.nonce(wallet)})
+        return replies.NOT_FOUND.answer()
 
     def _keys(self, exchange: PolymarketExchange, request: Request, now: int) -> Answer:
         """A wallet has one key here; creating and deriving it tell the same."""

@@ -203,6 +203,7 @@ def private(
         case ["balance-allowance"]:
             return _balance(exchange, wallet, query, now)
         case ["balance-allowance", "update"]:
+            exchange.stale_cash.pop(wallet.account, None)
             return replies.ok(None)
         case ["auth", "ban-status", "closed-only"]:
             return replies.ok({"closed_only": wallet.closed_only})
@@ -265,6 +266,7 @@ def _shown(trade: Trade, account: str, now: int) -> bool:
 def _balance(exchange: PolymarketExchange, wallet: Wallet, query: Query, now: int) -> Answer:
     if _first(query, "asset_type") == "COLLATERAL":
         amount, _ = engine_reads.cash(exchange.engine, wallet.account, now)
+        amount = exchange.stale_cash.get(wallet.account, amount)
     else:
         found = exchange.listed.by_token.get(_first(query, "token_id"))
         if found is None:

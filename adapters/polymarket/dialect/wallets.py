@@ -38,6 +38,7 @@ class Wallet:
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
     passphrase: str = field(repr=False)
+    relayer_key: str = field(default="", repr=False)
     closed_only: bool = False
     banned: bool = False
     allowance: int = UNLIMITED
@@ -53,6 +54,7 @@ class Wallet:
             "api_key": self.api_key,
             "api_secret": self.api_secret,
             "api_passphrase": self.passphrase,
+            "relayer_api_key": self.relayer_key,
         }
 
 
@@ -72,6 +74,7 @@ def make_wallet(account: str, wallet_type: WalletType, entropy: Callable[[int], 
         api_key=str(uuid.UUID(bytes=entropy(16), version=4)),
         api_secret=base64.urlsafe_b64encode(entropy(32)).decode(),
         passphrase=entropy(32).hex(),
+        relayer_key=str(uuid.UUID(bytes=entropy(16), version=4)),
     )
 
 

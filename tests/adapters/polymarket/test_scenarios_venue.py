@@ -17,6 +17,7 @@ from models.market import MarketId, Outcome
 from models.money import MICRO
 from models.orders import ClientOrderId
 from tests.adapters.polymarket.dialect_stage import CASH, DialectStage, dialect, heard
+from tests.adapters.polymarket.test_scenarios_account import an_order, placed
 from tests.threads.orders_stage import until
 
 FREE = "peace-talks-this-year"
@@ -322,8 +323,6 @@ def test_15_1_8_equal_legs_through_our_own_adapter_cost_whole_cents(stage: Diale
     stage.quoted(FREE)
     market = stage.market(FREE)
     orders = stage.orders()
-    from tests.adapters.polymarket.test_scenarios_account import an_order, placed
-
     for number, outcome in enumerate(Outcome):
         limit = 450_000 if outcome is Outcome.YES else 600_000
         own = ClientOrderId(f"c-{number}")
