@@ -55,6 +55,8 @@ WRITE_S: Final = 5.0
 
 BY: Final = "operator (shell)"
 STOP_S: Final = 2.0
+LAST_S: Final = 1.0
+"""How long a server that stops goes on with requests that have come: `quit` is answered by the bot that it ends."""
 WIDTH_MOST: Final = 500
 
 
@@ -127,7 +129,7 @@ class ControlServer:
         self._door.start()
 
     def stop(self) -> None:
-        """Close every connection and remove the socket's file. Twice is once."""
+        """Answer who has asked already, close every connection and remove the socket's file. Twice is once."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -194,10 +196,23 @@ class ControlServer:
         try:
             while not self._stopping.is_set():
                 self._turn()
+            self._answer_the_last()
         except Exception:  # thread edge: without the socket `halt` still works through the files
             logger.exception("the control socket has failed; halt from a shell works through the files")
         finally:
             self._close()
+
+    def _answer_the_last(self) -> None:
+        until = time.monotonic() + LAST_S
+        self._patience.update(dict.fromkeys(_State, LAST_S))
+        while time.monotonic() < until:
+            for connection in list(self._connections):
+                connection.deadline = min(connection.deadline, until)
+                if connection.state is _State.READING and not connection.received:
+                    self._drop(connection)
+            if not self._connections:
+                return
+            self._turn()
 
     def _close(self) -> None:
         for connection in list(self._connections):

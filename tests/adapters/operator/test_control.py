@@ -293,6 +293,46 @@ def test_a_path_longer_than_a_socket_address_works(tmp_path: Path, bot: FakeBot)
         server.stop()
 
 
+def test_who_has_asked_is_answered_by_a_server_that_stops(path: Path, bot: FakeBot, server: ControlServer) -> None:
+    reading, released = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        reading.set()
+        released.wait(10)
+
+    bot.slow_gate = hang
+    with connect(path) as slow, connect(path) as idle:
+        slow.sendall(b'{"verb": "report"}\n')
+        assert reading.wait(5)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        assert idle.recv(1) == b""  # it stops: who has asked for nothing is let go
+
+        released.set()
+
+        assert answer_of(slow)["lines"] == ["the whole story"]
+        stopping.join(10)
+
+
+def test_a_request_without_end_does_not_hold_up_the_stop(path: Path, bot: FakeBot, server: ControlServer) -> None:
+    reading, released = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        reading.set()
+        released.wait(30)
+
+    bot.slow_gate = hang
+    with connect(path) as slow:
+        slow.sendall(b'{"verb": "report"}\n')
+        assert reading.wait(5)
+
+        server.stop()
+
+        assert not released.is_set()
+        assert slow.recv(1) == b""
+        released.set()
+
+
 def test_after_stop_nobody_answers(tmp_path: Path, bot: FakeBot) -> None:
     server = ControlServer(tmp_path / "control.sock", bot, COMMANDS)
     server.start()
