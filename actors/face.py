@@ -8,7 +8,7 @@ from typing import Final
 
 from actors.system import System
 from adapters.gate import ResumeRefused
-from adapters.operator.face import Halted, Leaving, Refused, Resumed, ResumeOutlook, Told
+from adapters.operator.face import Halted, Leaving, News, Refused, Resumed, ResumeOutlook, Told
 from adapters.operator.signals import StopRequest
 from models.clock import SECOND
 from models.config_render import render_yaml
@@ -34,6 +34,9 @@ class Face:
 
     def snapshot(self) -> StatusSnapshot:
         return self._system.publisher.current()
+
+    def news(self) -> News:
+        return News(self._system.clock.wall_ns(), self._system.board.newest())
 
     def halt(self, market_id: MarketId | None, reason: str, by: str) -> Halted:
         gate = self._system.gate

@@ -1,7 +1,8 @@
-"""The status snapshot that the watchdog publishes.
+"""The status snapshot, made when somebody looks.
 
 Nothing here asks an actor. The publisher reads immutable values that actors leave in plain attributes (tops, states,
-gauges).
+gauges), so it can be read while they hang. With thousands of markets a snapshot costs milliseconds: nobody makes one
+that nobody looks at.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.news import NewsTap
 from adapters.feed import FeedCounters, FeedState
@@ -17,7 +18,7 @@ from adapters.gate import Gate
 from adapters.operator.events import EventBoard
 from adapters.permit import HaltRecord
 from models.book import TopOfBook
-from models.clock import BootNs, Clock, WallNs
+from models.clock import SECOND, BootNs, Clock, WallNs
 from models.market import Market, MarketId, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.sets import SetKind
@@ -92,8 +93,12 @@ class Fixed:
     ledger: str
 
 
+SHOWN_NS: Final = SECOND // 4
+"""How old a snapshot may be that is shown: four a second are made at most, however many look."""
+
+
 class StatusPublisher:
-    """`publish` runs on the watchdog thread; everybody reads `current`."""
+    """Everybody reads `current`, on any thread."""
 
     def __init__(
         self,
@@ -129,23 +134,19 @@ class StatusPublisher:
         self._open_items = open_items
         self._making = threading.Lock()
         self._outdated = False
-        self.latest: StatusSnapshot = self._make()
-
-    def publish(self) -> None:
-        """Any thread; the watchdog does it regularly."""
-        with self._making:
-            self._outdated = False
-            self.latest = self._make()
+        self._latest: StatusSnapshot = self._make()
 
     def outdate(self) -> None:
         """A halt or a resume has come: who asks next must not be shown the state before it. Any thread, at once."""
         self._outdated = True
 
     def current(self) -> StatusSnapshot:
-        """The last one published, or a new one where that is known to be wrong."""
-        if self._outdated:
-            self.publish()
-        return self.latest
+        """The last one made, or a new one where that is old or known to be wrong."""
+        with self._making:
+            if self._outdated or self._clock.boot_ns() - self._latest.taken >= SHOWN_NS:
+                self._outdated = False
+                self._latest = self._make()
+            return self._latest
 
     def _make(self) -> StatusSnapshot:
         now = self._clock.boot_ns()

@@ -142,7 +142,7 @@ class System:
             outside.clock,
             self._probes(),
             trip=lambda why: self._trip(why, "watchdog"),
-            every_turn=(outside.gate.refresh, self._renew_permit, self._publish),
+            every_turn=(outside.gate.refresh, self._renew_permit),
             stacks=plan.state / "stacks.txt",
         )
         self.publisher = self._make_publisher()
@@ -186,7 +186,7 @@ class System:
         self._feeds.start()
         self._watchdog.start()
         self.gate.release_hold()
-        self.publisher.publish()
+        self.publisher.outdate()
 
     def _halts_found(self, now: WallNs) -> tuple[Event, ...]:
         """The halt that this run begins with: the run in which it came may have been killed before it wrote it."""
@@ -336,9 +336,6 @@ class System:
             if isinstance(actor.actor_inbox, LaneInbox) and actor is not self.network.reconcile:
                 probes[actor.name] = _inbox_probe(actor.name, actor.actor_inbox)
         return probes
-
-    def _publish(self) -> None:
-        self.publisher.publish()
 
     def _renew_permit(self) -> None:
         """Paper and demo runs of days renew their own permit; live never does."""

@@ -1,9 +1,8 @@
 """The watchdog: a thread, not an actor, because it must run when actors do not (reliability 4.2 rule 5).
 
 Four times a second it lets the gate notice what other processes did, looks for a dispatcher or lane that makes no
-progress, publishes the status snapshot, and writes the heartbeat. No progress for `TRIP_NS` trips the gate; for
-`EXIT_NS` the process dumps its stacks and ends with 70, so that a supervisor restarts it (halted, because the trip is
-persisted).
+progress, and renews the permit. No progress for `TRIP_NS` trips the gate; for `EXIT_NS` the process dumps its stacks
+and ends with 70, so that a supervisor restarts it (halted, because the trip is persisted).
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class Watchdog:
         every_turn: tuple[Callable[[], None], ...],
         stacks: Path,
     ) -> None:
-        """`every_turn` are called each period on this thread (gate refresh, status publishing); one that raises is
+        """`every_turn` are called each period on this thread (gate refresh, the permit); one that raises is
         logged.
         """
         self._clock = clock

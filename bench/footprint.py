@@ -43,7 +43,7 @@ def footprint(markets: int) -> Footprint:
                 bot.wait()
         finally:
             venue.terminate()
-            venue.wait()
+            venue.communicate()  # what it says at the end is longer than a pipe holds
 
 
 def _write_config(path: Path, ready: dict[str, object]) -> None:

@@ -229,7 +229,7 @@ class Console:
             await asyncio.sleep(NEWS_S)
 
     def _flush_news(self) -> None:
-        now = self._face.snapshot()
+        now = self._face.news()
         width = self._session.output.get_size().columns
         self._print([event_fragments(line, width) for line in self._selection.take(now.events, now.at)])
 

@@ -60,7 +60,7 @@ class _Repeated:
 
 
 class EventBoard:
-    """The newest event lines of one process. Any thread posts; the watchdog reads."""
+    """The newest event lines of one process. Any thread posts, any thread reads."""
 
     def __init__(self, clock: Clock, kept: int = KEPT) -> None:
         self._clock = clock
@@ -127,7 +127,7 @@ class Selection:
         self._held: dict[str, EventLine] = {}
 
     def take(self, lines: Sequence[EventLine], now: WallNs) -> list[EventLine]:
-        """The lines that are due at `now`: new ones, and folded ones whose minute is over. `now` is the snapshot's."""
+        """The lines that are due at `now`: new ones, and folded ones whose minute is over, as of `now`."""
         due: list[EventLine] = self._over(now)
         for line in lines:
             if line.serial <= self._serial:

@@ -15,7 +15,7 @@ from models.clock import WallNs
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
 from models.market import MarketId
 from models.messages import LaddersSeen
-from models.status import StatusSnapshot
+from models.status import EventLine, StatusSnapshot
 
 
 class Leaving(enum.StrEnum):
@@ -74,6 +74,14 @@ class Told:
     exit_code: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a screen that prints event lines asks for several times a second."""
+
+    at: WallNs
+    events: tuple[EventLine, ...]
+
+
 class LedgerUnreadableError(Exception):
     """The ledger could not be read for a list. Its text is for the operator."""
 
@@ -82,7 +90,11 @@ class BotFace(Protocol):
     """A running bot as its operator sees it."""
 
     def snapshot(self) -> StatusSnapshot:
-        """The last published state. Costs an attribute read."""
+        """The state of a moment ago. With thousands of markets a new one costs milliseconds."""
+        ...
+
+    def news(self) -> News:
+        """The newest event lines alone, however many markets there are at no cost worth mentioning."""
         ...
 
     def halt(self, market_id: MarketId | None, reason: str, by: str) -> Halted:

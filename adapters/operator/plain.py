@@ -108,7 +108,7 @@ class PlainConsole:
             return wrong(f"{words[0]} failed inside the bot; the log says why", exit_code=EXIT_UNEXPECTED)
 
     def _news(self) -> None:
-        now = self._face.snapshot()
+        now = self._face.news()
         self._print([plain(event_fragments(line)) for line in self._selection.take(now.events, now.at)])
 
     def _print(self, lines: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from adapters.operator.events import EventBoard
-from adapters.operator.face import Halted, Leaving, Refused, Resumed, ResumeOutlook, Told
+from adapters.operator.face import Halted, Leaving, News, Refused, Resumed, ResumeOutlook, Told
 from models.book import TopOfBook
 from models.clock import MS, SECOND, BootNs, Timer, WallNs
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
@@ -198,6 +198,9 @@ class FakeBot:
 
     def snapshot(self) -> StatusSnapshot:
         return replace(self.now, events=self.board.newest())
+
+    def news(self) -> News:
+        return News(self.now.at, self.board.newest())
 
     def halt(self, market_id: MarketId | None, reason: str, by: str) -> Halted:
         self.halt_gate()

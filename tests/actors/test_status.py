@@ -1,0 +1,101 @@
+"""The status snapshot: made when somebody looks, at most four times a second, never from before a halt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from actors.news import NewsTap
+from actors.status import SHOWN_NS, Fixed, StatusPublisher
+from adapters.gate import Gate
+from adapters.operator.events import EventBoard
+from models.clock import SECOND
+from models.status import InboxLook
+from tests.fakes import FakeClock
+
+
+@dataclass
+class Desk:
+    """A publisher over a bot without markets; counts how often a snapshot was made."""
+
+    home: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(
+            self.home / "permit", self.clock, scope="paper:here", on_change=lambda _record: self.publisher.outdate()
+        )
+        board = EventBoard(self.clock)
+        self.publisher = StatusPublisher(
+            Fixed(
+                version="v",
+                mode="paper",
+                demo=False,
+                venue="here",
+                started_wall=self.clock.wall_ns(),
+                started_boot=self.clock.boot_ns(),
+                config_hash="c",
+                ledger="l",
+            ),
+            clock=self.clock,
+            gate=self.gate,
+            board=board,
+            tap=NewsTap(self.clock, board),
+            markets=[],
+            watches=[],
+            tops={},
+            latency_ns=list,
+            inbox=self._inbox,
+            executors={},
+            risk=_Calm(),
+            feeds={},
+            open_items=tuple,
+        )
+
+    def _inbox(self) -> InboxLook:
+        self.made += 1
+        return InboxLook(waiting=0, age_ns=0)
+
+
+class _Calm:
+    limits = ()
+    kill_switch = ()
+
+
+def test_nobody_makes_a_snapshot_that_nobody_looks_at(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    before = desk.made
+
+    desk.clock.advance(60 * SECOND)
+
+    assert desk.made == before
+
+
+def test_many_who_look_at_once_share_one_snapshot(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.clock.advance(SHOWN_NS)
+
+    first = desk.publisher.current()
+    desk.clock.advance(SHOWN_NS - 1)
+
+    assert desk.publisher.current() is first
+    assert first.taken == desk.clock.boot_ns() - SHOWN_NS + 1
+
+
+def test_a_snapshot_that_is_old_is_made_anew(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    first = desk.publisher.current()
+
+    desk.clock.advance(SHOWN_NS)
+
+    assert desk.publisher.current().taken == first.taken + SHOWN_NS
+
+
+def test_who_asks_right_after_a_halt_is_told_of_the_halt(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.publisher.current()
+
+    desk.gate.trip("the operator says so", "operator")
+
+    assert desk.publisher.current().trading.reason == "the operator says so"
