@@ -196,7 +196,7 @@ def completes_more_than_is_missing() -> list[Patch]:
     return [(protection, "_buys", buys)]
 
 
-@bug("I3", "I8")
+@bug("I3", "I4", "I8")
 def mends_while_something_is_unknown() -> list[Patch]:
     def quiet(self: Attempt) -> bool:
         return all(life.ended or life.phase is order_life.Phase.UNKNOWN for life in self.orders)
