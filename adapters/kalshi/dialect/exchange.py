@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Final
 
 import msgspec
@@ -43,6 +44,9 @@ from models.money import MICRO, MicroShares, PriceMicros
 
 FOREIGN: Final = frozenset((LeverName.REVERSE_FILL,))
 """Faults that this venue does not have: its executions are final when they are told."""
+
+ENDINGS: Final = (25, 10)
+"""Codes with which the venue ends subscriptions, in turn: a slow reader, and an error of the channel."""
 
 
 def suited(plan: Plan) -> Plan:
@@ -81,6 +85,7 @@ class KalshiExchange(InProcessExchange):
         self._fees: dict[str, OrderFees] = {}
         self._told_fills: set[tuple[str, str]] = set()
         self._expiring: list[KalshiOrder] = []
+        self._endings = cycle(ENDINGS)
         self._shown: dict[str, tuple[int, Holdings]] = {}
         """Accounts whose reads are late: until when, and what they show meanwhile."""
         super().__init__(setup)
@@ -192,6 +197,18 @@ class KalshiExchange(InProcessExchange):
         cash = notional(price, size)
         revenue = -cash if order.request.action is Action.BUY else cash
         return fees.fill(revenue, model_fee(rate, PriceMicros(price), MicroShares(size))).net_fee
+
+    def _fire(self, lever: Lever, now: int) -> None:
+        match lever.lever:
+            case LeverName.END_SUBSCRIPTIONS:
+                self.kalshi.end_subscriptions(next(self._endings), now)
+            case LeverName.TICK_CHANGE:
+                for market_id in self._meant(lever):
+                    market = self.listings.refine(market_id)
+                    self.engine.listings[market_id].market = market
+                    self.kalshi.tell_grid(market, now)
+            case _:
+                super()._fire(lever, now)
 
     def _happen(self, now: int) -> None:
         for market_id, closes_ms in self.closes_ms.items():

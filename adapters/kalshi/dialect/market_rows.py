@@ -9,7 +9,7 @@ from adapters.kalshi.dialect.rows import count, dollars, instant
 from adapters.simulated.listing import Listing
 from models.book import NO_BID, YES_ASK, YES_BID
 from models.clock import MS
-from models.market import MarketStatus
+from models.market import Market, MarketStatus
 from models.money import MICRO
 
 STATUSES: Final = {
@@ -62,15 +62,19 @@ def market_row(listed: Listed, listing: Listing, closes_ms: int, start: int, tra
         "open_interest_fp": count(listing.sets),
         "notional_value_dollars": "1.0000",
         "price_level_structure": LABELS.get(market.price_bands[0].step, ""),
-        "price_ranges": [
-            {"start": dollars(band.start), "end": dollars(band.end), "step": dollars(band.step)}
-            for band in market.price_bands
-        ],
+        "price_ranges": price_ranges(market),
         "rules_primary": f"{listed.market.title} Decided by the simulator.",
         "rules_secondary": "",
         "settlement_bounds_type": "default",
         "exchange_index": listed.shard,
     }
+
+
+def price_ranges(market: Market) -> list[dict[str, str]]:
+    return [
+        {"start": dollars(band.start), "end": dollars(band.end), "step": dollars(band.step)}
+        for band in market.price_bands
+    ]
 
 
 def event_row(listed: Listed) -> dict[str, Any]:

@@ -8,7 +8,7 @@ and three binaries. More are numbered binaries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -24,6 +24,7 @@ AS_OF: Final = "2026-11-22"
 
 _CENT: Final = PriceMicros(10_000)
 _DECI_CENT: Final = PriceMicros(1_000)
+FINER: Final = {_CENT: _DECI_CENT}
 LABELS: Final = {_CENT: "linear_cent", _DECI_CENT: "deci_cent"}
 
 
@@ -133,10 +134,20 @@ class Listings:
     """All markets, by ticker and by event."""
 
     def __init__(self, listed: Sequence[Listed]) -> None:
+        self._put(listed)
+        self.series = {one.series.ticker: one.series for one in listed}
+        self.shards = sorted({one.shard for one in listed})
+
+    def refine(self, market_id: MarketId) -> Market:
+        """A market's grid becomes ten times as fine; prices on the old one are on the new one, too."""
+        old = self.by_ticker[market_id]
+        market = replace(old.market, price_bands=linear_grid(FINER.get(old.market.price_bands[0].step, _DECI_CENT)))
+        self._put([replace(one, market=market) if one is old else one for one in self.all])
+        return market
+
+    def _put(self, listed: Sequence[Listed]) -> None:
         self.all = list(listed)
         self.by_ticker = {one.ticker: one for one in listed}
         self.by_event: dict[str, list[Listed]] = {}
         for one in listed:
             self.by_event.setdefault(one.event_ticker, []).append(one)
-        self.series = {one.series.ticker: one.series for one in listed}
-        self.shards = sorted({one.shard for one in listed})

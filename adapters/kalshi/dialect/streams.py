@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from adapters.kalshi.dialect.commands import SEQUENCED, CommandError, command
-from adapters.kalshi.dialect.markets import Listings
+from adapters.kalshi.dialect.market_rows import price_ranges
+from adapters.kalshi.dialect.markets import LABELS, Listings
 from adapters.kalshi.dialect.members import owner_of
 from adapters.kalshi.dialect.peers import ENDED, Body, Frame, Peer
 from adapters.kalshi.dialect.rows import count as shares_text
@@ -27,7 +28,7 @@ from adapters.simulated.listing import Listing
 from adapters.simulated.streams import Close, Effect, Freeze, Ping, Send, Streams
 from models.book import NO_BID, YES_BID, Change
 from models.clock import MS, SECOND
-from models.market import MarketId, Outcome
+from models.market import Market, MarketId, Outcome
 from models.money import MICRO
 
 PING_NS: Final = 10 * SECOND
@@ -124,6 +125,12 @@ class KalshiStreams(Streams):
     def tell_state(self, market_id: MarketId, now: int, event_type: str, **facts: Any) -> None:
         msg = {"event_type": event_type, "market_ticker": market_id} | facts
         self._tell_all("market_lifecycle_v2", {"type": "market_lifecycle_v2", "msg": msg}, None, now)
+
+    def tell_grid(self, market: Market, now: int) -> None:
+        ranges = price_ranges(market)
+        label = LABELS.get(market.price_bands[0].step, "")
+        told = {"price_level_structure": label, "price_ranges": ranges}
+        self.tell_state(market.market_id, now, "price_level_structure_updated", **told)
 
     def tell_fees(self, event_ticker: str, fee_type: str | None, multiplier: float | None, now: int) -> None:
         msg = {

@@ -295,6 +295,31 @@ def test_a_subscription_can_be_ended_from_the_venues_side(counter: Counter, code
     assert wire.say("list_subscriptions", 4)[0]["msg"] == []
 
 
+def test_the_lever_ends_subscriptions_with_both_codes_in_turn(counter: Counter) -> None:
+    wire = Wire(counter)
+    codes = []
+    for _ in range(2):
+        wire.say("subscribe", **BOOKS)
+        counter.exchange.pull(parse_plan({"levers": [{"lever": "end_subscriptions"}]}).levers[0], counter.now)
+        codes += [frame["msg"]["code"] for frame in wire.hear(1) if frame["type"] == "error"]
+
+    assert codes == [25, 10]
+
+
+def test_a_finer_grid_is_told_listed_and_traded_on(counter: Counter) -> None:
+    wire = Wire(counter)
+    wire.say("subscribe", channels=["market_lifecycle_v2"])
+    assert counter.order("bid", "0.4010", "1.00", ticker=CPI).status == 400
+    counter.exchange.pull(parse_plan({"levers": [{"lever": "tick_change", "market": CPI}]}).levers[0], counter.now)
+    (told,) = wire.hear(1)
+
+    ranges = [{"start": "0.0000", "end": "1.0000", "step": "0.0010"}]
+    assert (told["msg"]["event_type"], told["msg"]["market_ticker"]) == ("price_level_structure_updated", CPI)
+    assert (told["msg"]["price_level_structure"], told["msg"]["price_ranges"]) == ("deci_cent", ranges)
+    assert counter.ask("GET", f"/markets/{CPI}").body["market"]["price_ranges"] == ranges
+    assert counter.order("bid", "0.4010", "1.00", ticker=CPI).status == 201
+
+
 # -- our own session on the other end
 
 MOVES = st.lists(
