@@ -17,7 +17,7 @@ from adapters.polymarket.terms import MarketTerms
 from adapters.polymarket.trading import PolymarketOrders
 from adapters.rate import RateBudget
 from adapters.venue import MissingKeysError, VenueReadError, VenueReadRefusedError
-from models.checkup import Check, fine, skipped, unreachable, wrong
+from models.checkup import Check, Grade, fine, skipped, unreachable, wrong
 from models.clock import MS, Clock, WallNs
 from models.config_machine import VenueOptions
 from models.market import Action, MarketId, Outcome, SetId, VenueName
@@ -66,10 +66,18 @@ def checks(
 def _online(options: VenueOptions, orders: PolymarketOrders, clock: Clock, max_skew_ms: int) -> Iterator[Check]:
     yield _clock(options, clock, max_skew_ms)
     yield _asked(PLACE, lambda: _place(orders))
-    yield _asked(API_KEY, lambda: _api_key(orders))
+    key = _asked(API_KEY, lambda: _api_key(orders))
+    yield key
+    if key.grade is not Grade.FINE:
+        yield from (skipped(name, "needs an API key that is accepted") for name in (ACCOUNT, FUNDS, APPROVALS))
+        return
     yield _asked(ACCOUNT, lambda: _account(orders))
-    yield _asked(FUNDS, lambda: _funds(orders))
-    yield _asked(APPROVALS, lambda: _approvals(orders))
+    funds = _asked(FUNDS, lambda: _funds(orders))
+    yield funds
+    if funds.grade is Grade.WRONG:  # perhaps another wallet is meant, and that one has its own approvals
+        yield skipped(APPROVALS, "looked at when the funds are there")
+    else:
+        yield _asked(APPROVALS, lambda: _approvals(orders))
 
 
 def _signing(account: Account, clock: Clock) -> Check:

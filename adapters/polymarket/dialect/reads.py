@@ -14,7 +14,7 @@ from adapters.polymarket.dialect.exchange import PolymarketExchange
 from adapters.polymarket.dialect.markets import LEAST_SIZE, Listed
 from adapters.polymarket.dialect.wallets import UNLIMITED, Wallet
 from adapters.polymarket.order_wire import LAST_CURSOR
-from adapters.polymarket.signing import NEG_RISK, PROTOCOL_2, STANDARD
+from adapters.polymarket.signing import NEG_RISK, PROTOCOL_2, SIGNATURE_TYPES, STANDARD
 from adapters.simulated import reads as engine_reads
 from adapters.simulated.orders import OrderState, Trade, VenueOrder
 from adapters.simulated.web import Answer
@@ -264,6 +264,7 @@ def _shown(trade: Trade, account: str, now: int) -> bool:
 
 
 def _balance(exchange: PolymarketExchange, wallet: Wallet, query: Query, now: int) -> Answer:
+    """Of the wallet that the signature type means: another form of it is another address, which holds nothing."""
     if _first(query, "asset_type") == "COLLATERAL":
         amount, _ = engine_reads.cash(exchange.engine, wallet.account, now)
         amount = exchange.stale_cash.get(wallet.account, amount)
@@ -274,8 +275,10 @@ def _balance(exchange: PolymarketExchange, wallet: Wallet, query: Query, now: in
         held = engine_reads.positions(exchange.engine, wallet.account, now)
         amount = held.get((found[0].market.market_id, found[1]), 0)
     contracts = (STANDARD.contract, NEG_RISK.contract, PROTOCOL_2.contract)
-    allowance = str(min(wallet.allowance, UNLIMITED))
-    return replies.ok({"balance": str(amount), "allowances": {str(contract): allowance for contract in contracts}})
+    own = _first(query, "signature_type") in ("", str(SIGNATURE_TYPES[wallet.wallet_type]))
+    allowance = str(min(wallet.allowance, UNLIMITED)) if own else "0"
+    shown = str(amount) if own else "0"
+    return replies.ok({"balance": shown, "allowances": {str(contract): allowance for contract in contracts}})
 
 
 # -- pages
