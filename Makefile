@@ -6,7 +6,7 @@ MINUTES ?= 60
 KILLS ?= 300
 
 .DEFAULT_GOAL := run
-.PHONY: run demo test setup dev lock bench bench-peers prove garden soak crash fuzz clean help
+.PHONY: run demo test setup dev lock bench bench-peers prove garden soak crash load fuzz clean help
 
 run: setup  #-- set up on first use, then start the bot with its console (paper, embedded venue if there is no config.yaml)
 	@$(PYTHON) run.py $(ARGS)
@@ -40,6 +40,9 @@ soak: dev  #-- live on the simulated exchange under faults for MINUTES minutes
 
 crash: dev  #-- kill -9 at KILLS random instants, restart, reconcile
 	@$(PY) -m tests.crash --kills $(KILLS) $(ARGS)
+
+load: dev  #-- as many frames a second as the bot can take and more, halts meanwhile; wants a quiet machine
+	@$(PY) -m tests.load $(ARGS)
 
 fuzz: dev  #-- hostile bytes into every parser
 	@$(PY) -m tests.fuzz $(ARGS)
