@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from adapters.kalshi.dialect.collateral import CollateralReturn
 from adapters.kalshi.dialect.groups import Groups
 from adapters.kalshi.dialect.markets import Listings
 from adapters.kalshi.dialect.members import Members, owner_of
@@ -90,6 +91,7 @@ class KalshiExchange(InProcessExchange):
         """Accounts whose reads are late: until when, and what they show meanwhile."""
         super().__init__(setup)
         self.engine.charge = self._charge
+        self.collateral = CollateralReturn(self.engine, listings)
 
     @property
     def kalshi(self) -> KalshiStreams:
@@ -254,6 +256,8 @@ class KalshiExchange(InProcessExchange):
             case StatusAnnounced(market_id, status, _):
                 self._tell_status(market_id, status, now)
             case ResolutionAnnounced(market_id, yes_pays):
+                for member in self.members.all:
+                    self.collateral.after_payout(member, market_id, now)
                 self.kalshi.tell_result(market_id, yes_pays, now)
             case LevelsChanged():
                 pass
@@ -291,6 +295,7 @@ class KalshiExchange(InProcessExchange):
         later = self.desk.quiet_for(order.client_order_id, now)
         self.kalshi.tell(order.owner, "fill", "fill", fill_news(trade, party, order, position), now, later)
         self.kalshi.tell_position(order.owner, order.listed.ticker, position, now, later)
+        self.collateral.after_fill(self.members.by_name[order.owner], order.listed, now)
         if order.group is not None and self.groups.count(order.group, trade.size, now):
             for other in [o for o in self.resting(order.owner) if o.group == order.group]:
                 self.end(other, "", now)

@@ -106,6 +106,8 @@ def checked_order(exchange: KalshiExchange, member: Member, asked: CreateOrder, 
     _check_flags(asked, tif, now)
     _check_group(exchange, member, asked.order_group_id)
     checked = Checked(asked, listed, own_id, price, size, tif)
+    if exchange.collateral.returned(member, listed) and held_against(exchange, member, checked):
+        raise RefusedError(invalid_order("COLLATERAL_RETURNED"))
     if asked.post_only and meets(exchange, checked):
         raise RefusedError(invalid_order("post only cross"))
     return checked
