@@ -21,7 +21,7 @@ from adapters.polymarket.catalog import (
 )
 from models.fees import NO_FEES, FeesUnknownError, taker_fee
 from models.market import BookModel, Market
-from models.money import MicroShares, MicroUsd, PriceMicros
+from models.money import MicroShares, MicroUsd, PriceMicros, parse_price
 
 CONDITION = "0x" + "c0" * 32
 TOKENS = ["71321", "52114"]
@@ -110,6 +110,8 @@ def test_fees_that_are_on_but_not_told_are_unknown() -> None:
         ("100", "0.97", "0.05", 145_500),
         ("10", "0.333", "0.04", 88_850),
         ("1", "0.01", "0.04", 400),
+        ("100", "0.50", "0.05", 1_250_000),
+        ("100", "0.50", "0", 0),
     ],
 )
 def test_the_worked_fees_come_out_rounded_up_to_five_decimals(shares: str, price: str, rate: str, fee: int) -> None:
@@ -119,6 +121,22 @@ def test_the_worked_fees_come_out_rounded_up_to_five_decimals(shares: str, price
     charged = taker_fee(schedule, PriceMicros(round(float(price) * 1e6)), MicroShares(int(shares) * 1_000_000))
 
     assert charged == MicroUsd(fee)
+
+
+@pytest.mark.parametrize(
+    ("payout", "asks", "fees", "net"),
+    [(2, ("0.64", "0.66", "0.64"), 34_260, 25_740), (1, ("0.31", "0.33", "0.30"), 32_250, 27_750)],
+    ids=["B: every NO, converted", "A: every YES, held"],
+)
+def test_the_worked_baskets_net_what_the_sheet_says(payout: int, asks: tuple[str, ...], fees: int, net: int) -> None:
+    """polymarket.md 13.3, per set of one share each at a rate of 0.05; a hundred sets, so that nothing is rounded."""
+    schedule = market(gamma(feesEnabled=False), clob(fd={"r": 0.05, "e": 1, "to": True})).fees
+    prices = [PriceMicros(parse_price(ask)) for ask in asks]
+
+    charged = sum(taker_fee(schedule, price, MicroShares(100_000_000)) for price in prices)
+
+    assert charged == 100 * fees
+    assert 100 * (payout * 1_000_000 - sum(prices)) - charged == 100 * net
 
 
 @pytest.mark.parametrize("fd", [{"r": 0.07, "e": 1.5}, {"r": 2, "e": 1}, {"r": -0.1, "e": 1}, {"r": 0.07, "e": 99}])

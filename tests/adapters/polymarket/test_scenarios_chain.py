@@ -44,6 +44,9 @@ def stage() -> Iterator[DialectStage]:
         (chain.SPLIT_2, "82d3b9f1"),
         (chain.MERGE_2, "5b63685e"),
         (chain.REDEEM_2, "d217a3cc"),
+        ("splitPosition(bytes32,uint256)", "a3d7da1d"),
+        ("mergePositions(bytes32,uint256)", "b10c5c17"),
+        ("redeemPositions(bytes32,uint256[])", "dbeccb23"),
     ],
 )
 def test_11_the_selectors_are_the_published_ones(signature: str, published: str) -> None:

@@ -104,8 +104,7 @@ def test_15_2_feed_05_changes_out_of_order_are_seen_by_their_best_prices(stage: 
         assert watch.book.top().yes_bid == at("0.40")
 
 
-@pytest.mark.parametrize("number", ["06 an empty frame", "09 no new assets"])
-def test_15_2_feed_frames_that_say_nothing_change_nothing(stage: DialectStage, number: str) -> None:
+def test_15_2_feed_06_and_09_an_empty_array_and_no_new_assets_change_nothing(stage: DialectStage) -> None:
     """One lever sends both: `[]` and the text NO NEW ASSETS."""
     listed = stage.quoted(SLUG)
     with stage.watch(SLUG) as watch:

@@ -130,7 +130,7 @@ def test_15_2_orders_06_429_of_the_edge_proves_nothing(stage: DialectStage) -> N
         ("09", "restart", {"for": "1ms", "post_only": "20s"}, "post_only"),
     ],
 )
-def test_15_2_orders_three_kinds_of_503_are_refusals(
+def test_15_2_orders_07_to_09_three_kinds_of_503_are_refusals(
     stage: DialectStage, number: str, lever: str, more: dict[str, str], code: str
 ) -> None:
     orders = stage.orders()
