@@ -88,10 +88,10 @@ def main(path):
     changes = [line for line in lines if line[:1] != b"["]
     for line in lines:
         handle(line)
-    began = time.perf_counter()
+    began = time.process_time()
     for line in changes:
         handle(line)
-    elapsed = time.perf_counter() - began
+    elapsed = time.process_time() - began
     print(json.dumps({"us_per_message": elapsed / len(changes) * 1e6}))
 
 
