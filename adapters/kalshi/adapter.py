@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from adapters.feed import FeedSession
 from adapters.http import HttpReader
 from adapters.kalshi.catalog import (
@@ -48,7 +50,7 @@ from models.clock import MS, SECOND, BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeesUnknownError
 from models.hostile import clean
-from models.market import BookModel, Market, MarketId
+from models.market import BookModel, Market, MarketId, MarketStatus
 
 REST_URL: Final = "https://external-api.kalshi.com/trade-api/v2"
 WS_URL: Final = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
@@ -184,13 +186,28 @@ class KalshiVenue:
             snapshots += desk.ask(market_ids, SNAPSHOT_S)
         if asked and not snapshots:
             raise VenueReadError("the stream did not bring the books that were asked for")
-        return snapshots
+        return self._with_status(snapshots)
 
     def venue_time_ms(self) -> int:
         """Good to half a second: HTTP tells whole seconds."""
         return self._rest.time_ms()
 
     # -- inside
+
+    def _with_status(self, snapshots: list[BookSnapshot]) -> list[BookSnapshot]:
+        """The stream tells the end of a pause once, and books say nothing of it: what is thought to be paused is looked
+        up with every book that is asked for, as it is for each new connection.
+        """
+        doubtful = [snapshot.market_id for snapshot in snapshots if snapshot.market_id in self._paused]
+        found = self._rest.markets(doubtful) if doubtful else {}
+        return [
+            snapshot
+            if (described := found.get(snapshot.market_id)) is None or is_over(described)
+            else msgspec.structs.replace(
+                snapshot, status=MarketStatus.PAUSED if is_paused(described) else MarketStatus.OPEN
+            )
+            for snapshot in snapshots
+        ]
 
     def _market(self, described: KalshiMarket, event: KalshiEvent) -> Market:
         ticker = event.series_ticker

@@ -38,11 +38,13 @@ class Lifecycles:
         """Markets that do not trade any more in this run, whatever is said about them."""
         self.failed = 0
 
-    def paused_now(self, at: BootNs) -> Iterator[StatusChanged]:
-        """What has to be known at the start of a connection."""
+    def paused_now(self) -> Iterator[StatusChanged]:
+        """What was known before this connection. It is older than any answer: the end of a pause may have been told to
+        nobody, so the catalog is asked besides (`adapter`).
+        """
         for market in self._markets.values():
             if market.market_id in self._paused:
-                yield StatusChanged(market.market_id, MarketStatus.PAUSED, "inactive", at)
+                yield StatusChanged(market.market_id, MarketStatus.PAUSED, "inactive", BootNs(0))
 
     def told(self, raw: msgspec.Raw, at: BootNs) -> Iterator[LifecycleEvent]:
         """The events of one `market_lifecycle_v2` message."""

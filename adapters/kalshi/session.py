@@ -219,7 +219,7 @@ class KalshiSession:
             self._books.begin(message.msg.sid)
             self._held.drop()
             self._upkeep.begun(received_at)
-            events.extend(self._lifecycles.paused_now(received_at))
+            events.extend(self._lifecycles.paused_now())
         elif message.msg.channel == LIFECYCLES:
             self._states.begin(message.msg.sid)
 

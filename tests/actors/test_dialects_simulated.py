@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.run import run
 
-SEEDS = {"polymarket": (0, 4, 5, 7, 37, 52, 85)}
+SEEDS = {"polymarket": (4, 5, 7, 37, 52, 85), "kalshi": (2, 5, 6, 7, 186, 346)}
 """Ordinary ones, one on paper, and those that have found something."""
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID
 from models.clock import SECOND
-from models.market import Action
+from models.market import Action, Outcome
+from models.money import MICRO
 
 if TYPE_CHECKING:
+    from models.execution import LegTerms
     from tests.sim.invariants import Judge, Order
     from tests.sim.world import World
 
@@ -55,6 +58,26 @@ class Exposure:
             if now - at < NEWS_NS:
                 unheard[leg] -= size
         return max(_missing(order, held), _missing(order, unheard))
+
+    def way_out(self, attempt_id: str) -> bool:
+        """What is naked is enough for orders at the prices of now, all of it to buy or the most of it to sell."""
+        if attempt_id not in self.held:
+            return True
+        held, order = self.held[attempt_id], self._judge.by_attempt[attempt_id][0]
+        low, high = min(held), max(held)
+        legs = self._judge.terms[order.set_id].legs
+        buys = [self._taken(leg, Action.BUY, high - size) for leg, size in zip(legs, held, strict=True) if size < high]
+        sells = [self._taken(leg, Action.SELL, size - low) for leg, size in zip(legs, held, strict=True) if size > low]
+        return (bool(buys) and all(buys)) or (bool(sells) and all(sells))
+
+    def _taken(self, leg: LegTerms, action: Action, size: int) -> bool:
+        market, yes = leg.market, leg.outcome is Outcome.YES
+        bid, ask = (YES_BID, YES_ASK) if yes else (NO_BID, NO_ASK)
+        price = self._world.venue.engine.listings[market.market_id].best(ask if action is Action.BUY else bid)
+        whole = size // market.lot * market.lot
+        if price is None or (action is Action.BUY and whole != size):
+            return False
+        return whole >= max(market.lot, market.least_take) and whole * price >= market.min_notional * MICRO
 
     # -- I5
 

@@ -10,11 +10,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adapters.feed import FeedLimits, FeedSession, FeedState, backoff
-from models.clock import seconds_ns
+from adapters.feed import FeedLimits, FeedSession, FeedState, TimedSession, backoff
+from models.clock import MS, seconds_ns
 
 if TYPE_CHECKING:
     from tests.sim.world import Bot, World
+
+
+LEAST_NS = MS // 4
+"""Between two looks at what comes with time."""
 
 
 class Feed:
@@ -68,6 +72,11 @@ class Feed:
         if line is not None:
             self._world.venue.leave(line.connection)
             self._world.after(self._world.latency(), lambda: self._bot.hear(lambda: line.dead(reason)))
+
+    def tick(self) -> None:
+        """What the session has to send goes out now."""
+        if self.line is not None:
+            self.line.send_all(self.line.session.outgoing())
 
     def go_silent(self, *, mid_frame: bool) -> None:
         """The link delivers nothing any more and nobody says so."""
@@ -149,6 +158,7 @@ class _Line:
         self._last_due = 0
         self._muted = False
         self._pong: bytes | None = None
+        self._due: int | None = None
 
     # -- the venue's side
 
@@ -170,8 +180,8 @@ class _Line:
 
     def begin(self) -> None:
         """The handshake is done."""
-        for text in self.session.opening():
-            self.send(text)
+        self.send_all(self.session.opening())
+        self._by_time()
         policy = self.session.heartbeat()
         if policy.kind == "text":
             self._pong = policy.pong_text
@@ -196,7 +206,32 @@ class _Line:
         events = self.session.on_text(data, self._bot.clock.boot_ns())
         if events:
             feed.deliver(events)
-        for text in self.session.outgoing():
+        self.send_all(self.session.outgoing())
+        self._by_time()
+
+    def _by_time(self) -> None:
+        """A session may have work of its own that comes with time."""
+        if not isinstance(self.session, TimedSession):
+            return
+        due, now = self.session.due(), self._bot.clock.boot_ns()
+        if due is not None and (self._due is None or due < self._due):
+            self._due = due
+            self._bot.clock.call_after(max(LEAST_NS, due - now), lambda: self._idle(due))
+
+    def _idle(self, due: int) -> None:
+        """Nothing is left to read."""
+        if self._due != due or self._feed.line is not self:
+            return
+        self._due = None
+        now = self._bot.clock.boot_ns()
+        at = self.session.due()
+        if at is not None and at <= now and (events := self.session.on_idle(now)):
+            self._feed.deliver(events)
+        self.send_all(self.session.outgoing())
+        self._by_time()
+
+    def send_all(self, texts: Sequence[str]) -> None:
+        for text in texts:
             self.send(text)
 
     def send(self, text: str) -> None:

@@ -60,16 +60,17 @@ def open_questions(bot: Bot) -> list[str]:
             continue
         attempt = record.attempt
         known = attempt.quiet and attempt.detailed and not attempt.provisional
-        if not known or not isinstance(record, Exposed) or _could_mend(bot.world, attempt.set_id):
+        if not known or not isinstance(record, Exposed) or _could_mend(bot.world, attempt.set_id, attempt.attempt_id):
             found.append(f"{attempt.attempt_id} {record.state.value}")
     return found
 
 
-def _could_mend(world: World, set_id: SetId) -> bool:
-    """Nothing costs too much and every market trades: then no residue may be left."""
+def _could_mend(world: World, set_id: SetId, attempt_id: str) -> bool:
+    """Nothing costs too much, every market trades, and what is naked is enough for an order: then none may be left."""
     listings = world.venue.engine.listings
     markets = world.judge.terms[set_id].market_ids
-    return world.patient and all(listings[market_id].status is MarketStatus.OPEN for market_id in markets)
+    trades = all(listings[market_id].status is MarketStatus.OPEN for market_id in markets)
+    return world.patient and trades and world.judge.exposure.way_out(attempt_id)
 
 
 def not_ready(world: World) -> list[str]:

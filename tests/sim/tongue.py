@@ -110,6 +110,7 @@ class Native:
 TONGUES = {
     "simulated": "tests.sim.tongue:Native",
     "polymarket": "tests.sim.dialect_polymarket:Polymarket",
+    "kalshi": "tests.sim.dialect_kalshi:Kalshi",
 }
 
 
