@@ -24,10 +24,12 @@ from models.clock import SECOND
 from models.live_gate import LEAST_PAPER_NS
 from tests.children import BotProcess, HarnessError, VenueProcess, a_bot, a_venue, tail, wait_for
 from tests.live_grounds import GROUNDS, Ground
-from tests.oracle import disagreements, naked, stranded, strangers
+from tests.oracle import disagreements, ledger_positions, naked, stranded, strangers
 
 PAPER_S: Final = LEAST_PAPER_NS // SECOND + 3
 """A little more than the gate wants: the run counts from its first row to its last."""
+PAYOUT_S: Final = 240
+"""Longest that the end of trading and the payout may take together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,15 @@ def wait_until_trading(bot: BotProcess, ground: Ground) -> None:
     wait_for("trading after resume", resumed, 60, every_s=0.25)
 
 
-def trade(bot: BotProcess, ground: Ground, minutes: float) -> tuple[int, list[str]]:
+def trade(bot: BotProcess, ground: Ground, venue: VenueProcess, minutes: float) -> tuple[int, list[str]]:
     """(exit code, halts that nobody asked for). Raises `HarnessError`."""
     began = time.monotonic()
     confirmed = ("--confirm-live", ground.name) if ground.real else ()
-    bot.start("--for", f"{minutes * 60:.0f}s", *confirmed)
+    seconds = minutes * 60 + (PAYOUT_S if ground.pays_out else 0)
+    bot.start("--for", f"{seconds:.0f}s", *confirmed)
     wait_until_trading(bot, ground)
     halts = []
-    ends = began + minutes * 60 + 60
+    ends = began + minutes * 60 + (0 if ground.pays_out else 60)
     while bot.alive and time.monotonic() < ends:
         time.sleep(0.5)
         status = bot.status()
@@ -141,7 +144,22 @@ def trade(bot: BotProcess, ground: Ground, minutes: float) -> tuple[int, list[st
         if not trading["on"] and trading.get("by") not in ("start", "stop"):
             halts.append(f"{trading['by']}: {trading['reason']}")
             break
+    if ground.pays_out and not halts:
+        let_it_pay(bot, venue)
+        return bot.end(), halts
     return bot.end() if halts else bot.wait(60), halts
+
+
+def let_it_pay(bot: BotProcess, venue: VenueProcess) -> None:
+    """Halt, let what is in flight end, resolve every market, and wait until the ledger holds nothing any more."""
+    bot.ask("halt", "--", "the markets are about to resolve")
+    wait_for("the end of what is in flight", lambda: (bot.status() or {}).get("in_flight") == [], PAYOUT_S / 2, 0.5)
+    told: set[str] = set()
+    for market in venue.ready["markets"]:
+        event = market["event_id"] or market["market_id"]
+        venue.pull("resolve", market=market["market_id"], yes_pays="0.00" if event in told else "1.00")
+        told.add(event)
+    wait_for("the payout of everything", lambda: not ledger_positions(bot.ledger), PAYOUT_S / 2, 1.0)
 
 
 def main() -> int:
@@ -161,7 +179,7 @@ def main() -> int:
         with a_venue(*ground.simulate, "--faults", plan, "--seed", str(options.seed)) as venue:
             bot = prepared(home, ground, venue)
             try:
-                code, halts = trade(bot, ground, options.minutes)
+                code, halts = trade(bot, ground, venue, options.minutes)
             finally:
                 bot.kill()
             truth = venue.truth()
@@ -196,6 +214,10 @@ def verdict(
             continue
         sys.stdout.write(f"{line.what:<38} {line.seen:>6} {line.wanted:>7}{'' if line.enough else '   TOO FEW'}\n")
         enough = enough and line.enough
+    held = truth["accounts"][0]["positions"]
+    sys.stdout.write(
+        f"\nheld at the venue at the end: {len(held)} positions; locked by the ledger {report['sets']['locked']}"
+    )
     sys.stdout.write(
         f"\ncash by the ledger {account['cash_ledger']}, by the venue {truth['accounts'][0]['cash']}, difference "
         f"{account['difference']}; positions equal: {account['positions_equal']}\n"

@@ -48,6 +48,8 @@ class Ground:
     """The gate for real venues is in the way: a clean paper run, the typed name, and a typed `resume`."""
     order_names: Callable[[Path, VenueProcess], set[str]] = field(default=lambda ledger, _: own_names(ledger))
     """Every id under which an order of the ledger may stand in the venue's truth."""
+    pays_out: bool = False
+    """Sets are held to their resolution: when trading is over the markets resolve, and everything turns to cash."""
     impossible: Mapping[str, str] = field(default_factory=dict)
     """Lines of the count that cannot be on this venue, and why."""
 
@@ -155,6 +157,7 @@ GROUNDS: Final[Mapping[str, Ground]] = {
         plan="faults_polymarket",
         simulate=("--dialect", "polymarket", "--markets", "18"),
         order_names=_digests,
+        pays_out=True,
         impossible={
             "sequence gaps healed": "its frames carry no sequence number; a lost change shows in the next message's "
             "best prices, and the book is read anew",
