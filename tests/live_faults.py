@@ -65,7 +65,7 @@ def lines_of(report: Mapping[str, Any], truth: Mapping[str, Any], minutes: float
         line("disconnects", report["feed"]["disconnects"], 5),
         line("sequence gaps healed", report["feed"]["gaps"], 1),
         line("fills reversed by the venue", fired.get("reverse_fill", 0), 1),
-        line("kinds of faults that fired", len(fired), 25),
+        line("kinds of faults that fired", len(set(fired) - {"resolve"}), 25),
     ]
 
 
