@@ -11,6 +11,7 @@ import msgspec
 
 from adapters.kalshi.dialect import cancels, catalog_reads, orders, portfolio
 from adapters.kalshi.dialect.exchange import KalshiExchange
+from adapters.kalshi.dialect.groups import Group
 from adapters.kalshi.dialect.members import NO_REGION, NO_SCOPE, ApiKey, Member
 from adapters.kalshi.dialect.order_checks import charge, decoded
 from adapters.kalshi.dialect.replies import (
@@ -156,7 +157,9 @@ class KalshiFace:
                 return portfolio.settlements(exchange, member, query)
             case ["portfolio", "order_groups"]:
                 groups = [g for g in exchange.groups.all.values() if g.owner == member.name]
-                return {"order_groups": [{"id": g.group_id, "is_auto_cancel_enabled": True} for g in groups]}
+                return {"order_groups": [{"id": g.group_id, **_group_facts(g)} for g in groups]}
+            case ["portfolio", "order_groups", group_id]:
+                return _group(exchange, member, group_id)
         return _account_read(member, path, now)
 
     def _write(
@@ -269,11 +272,25 @@ def _groups(exchange: KalshiExchange, member: Member, request: Request, path: li
         case "DELETE", []:
             _end_group(exchange, member, found.group_id, now)
             del exchange.groups.all[found.group_id]
-        case "GET", []:
-            return good({"contracts_limit_fp": count(found.limit), "is_auto_cancel_enabled": not found.triggered})
         case _:
             raise RefusedError(NOT_FOUND)
     return good({})
+
+
+def _group(exchange: KalshiExchange, member: Member, group_id: str) -> dict[str, Any]:
+    found = exchange.groups.of(member.name, group_id)
+    if found is None:
+        raise RefusedError(NO_GROUP)
+    orders = [order.order_id for order in exchange.resting(member.name) if order.group == group_id]
+    return {"orders": orders, **_group_facts(found)}
+
+
+def _group_facts(group: Group) -> dict[str, Any]:
+    return {
+        "is_auto_cancel_enabled": not group.triggered,
+        "contracts_limit_fp": count(group.limit),
+        "exchange_index": group.shard,
+    }
 
 
 def _end_group(exchange: KalshiExchange, member: Member, group_id: str, now: int) -> None:

@@ -103,6 +103,7 @@ def series_row(listed: Listed) -> dict[str, Any]:
         "title": series.title,
         "frequency": "custom",
         "category": "Simulated",
+        "categories": ["Simulated"],
         "tags": [],
         "settlement_sources": [],
         "contract_url": "",

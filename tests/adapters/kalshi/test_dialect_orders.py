@@ -324,6 +324,18 @@ def test_an_order_group_above_its_limit_ends_its_orders_and_takes_no_more(counte
     assert (free.status, again.status) == (201, 201)
 
 
+def test_a_group_says_what_stands_in_it(counter: Counter) -> None:
+    path = "/portfolio/order_groups"
+    group = counter.ask("POST", f"{path}/create", {"contracts_limit_fp": "5.00", "exchange_index": 0}).body
+    order = counter.rest("bid", "0.0100", "1.00", member=0, order_group_id=group["order_group_id"])
+
+    facts = {"is_auto_cancel_enabled": True, "contracts_limit_fp": "5.00", "exchange_index": 0}
+    told = counter.ask("GET", f"{path}/{group['order_group_id']}")
+    assert (told.status, told.body) == (200, {"orders": [order], **facts})
+    assert counter.ask("GET", path).body["order_groups"] == [{"id": group["order_group_id"], **facts}]
+    assert counter.ask("GET", f"{path}/{group['order_group_id']}", member=1).status == 404, "it is somebody's own"
+
+
 def test_a_pause_ends_what_asked_for_it_and_reopening_ends_the_rest() -> None:
     plan = parse_plan({"levers": [{"lever": "pause", "at": "1s", "for": "2s", "market": FED}]})
     counter = Counter(plan=plan)
