@@ -1,8 +1,8 @@
 """The bot's end of the control socket: a UNIX socket of mode 0600 in a directory of 0700, and no TCP port at all.
 
 A halt must reach the latch while other threads keep the interpreter busy, and every system call in between is a chance
-to lose it to them for a whole switch interval. So the door's thread does nothing but accept, look once at what has
-come, and trip: two calls, no queue, no other verb. Whatever is not a complete halt goes on to the thread that takes
+to lose it to them for a whole switch interval. So the door's thread does nothing but accept, wait a moment for what
+comes, and trip: two calls, no queue, no other verb. Whatever is not a complete halt goes on to the thread that takes
 connections apart, and from there to two small workers (one for what is quick, one for what reads the ledger) whose
 queues are bounded: who comes when they are full is told so.
 
@@ -19,6 +19,7 @@ import logging
 import queue
 import selectors
 import socket
+import struct
 import threading
 import time
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ WRITE_S: Final = 5.0
 
 BY: Final = "operator (shell)"
 STOP_S: Final = 2.0
+AT_THE_DOOR: Final = struct.pack("@ll", 0, 2_000)
+"""How long the door waits for the words of one who has connected: 2 ms, as a `struct timeval`."""
 LAST_S: Final = 1.0
 """How long a server that stops goes on with requests that have come: `quit` is answered by the bot that it ends."""
 WIDTH_MOST: Final = 500
@@ -167,13 +170,15 @@ class ControlServer:
                 peer.close()
 
     def _let_in(self, peer: socket.socket) -> None:
-        """Trip at once if a complete halt has come already, which it has when the machine is busy."""
+        """Trip at once if a complete halt has come, or comes while a shell that has connected writes it."""
         if not is_ours(peer):
             peer.close()
             return
         connection = _Connection(peer, self._patience)
+        # The kernel's own time-out: one call, and so one chance to lose the interpreter, for looking and for waiting.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, AT_THE_DOOR)
         with contextlib.suppress(BlockingIOError):
-            connection.received += peer.recv(REQUEST_LIMIT, socket.MSG_DONTWAIT)
+            connection.received += peer.recv(REQUEST_LIMIT)
             line, newline, _ = connection.received.partition(b"\n")
             if newline and b"halt" in line:
                 with contextlib.suppress(WireError):

@@ -351,3 +351,18 @@ def test_no_tcp_port_is_opened(path: Path) -> None:
 
     assert ask(path, Request(verb="status"), 5).exit_code == 0
     assert listening == []
+
+
+@pytest.mark.usefixtures("server")
+def test_the_door_waits_for_the_words_of_a_shell_that_has_just_connected(path: Path, bot: FakeBot) -> None:
+    """A halt that has to be handed on to the other thread costs two more wake-ups."""
+    served_by: list[str] = []
+    bot.halt_gate = lambda: served_by.append(threading.current_thread().name)
+
+    for _ in range(20):
+        with connect(path) as peer:
+            time.sleep(0.000_5)  # the door has looked by now; on a busy machine it may even have given up
+            peer.sendall(b'{"verb": "halt"}\n')
+            answer_of(peer)
+
+    assert "control-door" in served_by
