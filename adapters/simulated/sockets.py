@@ -27,6 +27,8 @@ SEND_SLICE_S: Final = 0.2
 CLOSE_GRACE_S: Final = 1.0
 SLOW_CONSUMER: Final = 1008
 ABNORMAL: Final = 1006
+ANSWERED: Final = 0
+"""No close code: the client began, and the answer is in the outbox already."""
 
 _HANG_UP: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
@@ -126,9 +128,20 @@ class SocketPeer:
                         message.clear()
             self._flush()
             if protocol.state is not State.OPEN:
-                self.close(1000)
-                self._ended.wait(CLOSE_GRACE_S)
+                self._part()
                 return
+
+    def _part(self) -> None:
+        """The client has said goodbye: it gets its answer and the end of the connection at once, as RFC 6455 wants it
+        of a server. Where we said it first, its frame is the answer.
+        """
+        with self._changed:
+            first = self._closing is None
+            if first:
+                self._closing = ANSWERED
+            self._changed.notify()
+        if first:
+            self._ended.wait(CLOSE_GRACE_S)
 
     def _flush(self) -> None:
         """Queue what the protocol itself has to say: handshake, pongs, the answer to a close."""
@@ -155,7 +168,7 @@ class SocketPeer:
                 if self._ended.is_set():
                     return
                 if closing is not None:
-                    if not self._frozen:
+                    if not self._frozen and closing != ANSWERED:
                         self._say_goodbye(closing)
                     return
         finally:

@@ -366,6 +366,19 @@ def test_fills_may_come_before_the_answer() -> None:
         assert seen_first == [True]
 
 
+def test_a_client_that_says_goodbye_is_answered_once_and_let_go_at_once() -> None:
+    with a_server() as served:
+        client = websocket.create_connection(served.server.ws_url, timeout=3)
+        client.send_close(1000)
+        began = time.monotonic()
+        answers = [client.recv_frame()]
+        with pytest.raises(websocket.WebSocketConnectionClosedException):
+            answers.append(client.recv_frame())
+        client.shutdown()
+    assert [(frame.opcode, frame.data) for frame in answers] == [(websocket.ABNF.OPCODE_CLOSE, b"\x03\xe8")]
+    assert time.monotonic() - began < 0.9, "not the grace that is meant for clients who stay silent"
+
+
 def test_a_restart_refuses_definitely_and_closes_the_streams() -> None:
     with a_server() as served, reading(served) as reader:
         served.pull(lever="restart", **{"for": "400ms", "post_only": "300ms"})
