@@ -48,6 +48,7 @@ class LeverName(enum.StrEnum):
     DISABLED = "disabled"
     CANCEL_ONLY = "cancel_only"
     END_SUBSCRIPTIONS = "end_subscriptions"
+    FEE_CHANGE = "fee_change"
 
     DROP = "drop"
     GAP = "gap"
@@ -99,6 +100,7 @@ DIALECT: Final = frozenset(
         LeverName.DISABLED,
         LeverName.CANCEL_ONLY,
         LeverName.END_SUBSCRIPTIONS,
+        LeverName.FEE_CHANGE,
         LeverName.HALF,
         LeverName.LATE_HALF,
         LeverName.EMPTY,

@@ -184,7 +184,7 @@ class KalshiExchange(InProcessExchange):
         """Members pay by the venue's own rounding (`fees`), the house pays nothing."""
         listed = self.listings.by_ticker[listing.market.market_id]
         price = maker.request.price
-        taker_rate, maker_rate = listing.market.fees.rate_micros, listed.series.maker_rate
+        taker_rate, maker_rate = listing.market.fees.rate_micros, listed.maker_rate
         return (
             self._fee(maker, maker_rate, maker.request.price, size),
             self._fee(taker, taker_rate, _own(taker, maker, price), size),
@@ -209,8 +209,17 @@ class KalshiExchange(InProcessExchange):
                     market = self.listings.refine(market_id)
                     self.engine.listings[market_id].market = market
                     self.kalshi.tell_grid(market, now)
+            case LeverName.FEE_CHANGE:
+                for event in {self.listings.by_ticker[market_id].event_ticker for market_id in self._meant(lever)}:
+                    self._raise_fees(event, now)
             case _:
                 super()._fire(lever, now)
+
+    def _raise_fees(self, event: str, now: int) -> None:
+        changed = self.listings.raise_fees(event)
+        for one in changed:
+            self.engine.listings[one.market.market_id].market = one.market
+        self.kalshi.tell_fees(event, changed[0].series.fee_type, float(changed[0].override or 0), now)
 
     def _happen(self, now: int) -> None:
         for market_id, closes_ms in self.closes_ms.items():

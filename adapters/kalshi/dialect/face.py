@@ -9,15 +9,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from adapters.kalshi.dialect import cancels, catalog_reads, orders, portfolio
+from adapters.kalshi.dialect import cancels, catalog_reads, group_calls, orders, portfolio
 from adapters.kalshi.dialect.exchange import KalshiExchange
-from adapters.kalshi.dialect.groups import Group
 from adapters.kalshi.dialect.members import NO_REGION, NO_SCOPE, ApiKey, Member
-from adapters.kalshi.dialect.order_checks import charge, decoded
+from adapters.kalshi.dialect.order_checks import decoded
 from adapters.kalshi.dialect.replies import (
     INVALID_PARAMETERS,
     NO_CASH,
-    NO_GROUP,
     NOT_FOUND,
     TOO_MANY,
     Problem,
@@ -26,7 +24,7 @@ from adapters.kalshi.dialect.replies import (
     dated,
     good,
 )
-from adapters.kalshi.dialect.rows import count, instant, wire_id
+from adapters.kalshi.dialect.rows import instant, wire_id
 from adapters.kalshi.dialect.truth import member_truth
 from adapters.kalshi.signing import KEY_HEADER
 from adapters.simulated import web
@@ -34,7 +32,6 @@ from adapters.simulated.accounts import EntryKind
 from adapters.simulated.exchange import InProcessExchange
 from adapters.simulated.web import Answer, Request
 from models.clock import MS
-from models.money import MICRO, MoneyError, parse_shares
 
 BASE: Final = "/trade-api/v2"
 WS_PATH: Final = "/trade-api/ws/v2"
@@ -57,12 +54,6 @@ class Transfer(msgspec.Struct):
 class NettingSwitch(msgspec.Struct):
     enabled: bool
     subaccount_number: int = 0
-
-
-class GroupLimit(msgspec.Struct):
-    contracts_limit_fp: str
-    exchange_index: int = 0
-    subaccount: int | None = None
 
 
 class KalshiFace:
@@ -156,10 +147,9 @@ class KalshiFace:
             case ["portfolio", "settlements"]:
                 return portfolio.settlements(exchange, member, query)
             case ["portfolio", "order_groups"]:
-                groups = [g for g in exchange.groups.all.values() if g.owner == member.name]
-                return {"order_groups": [{"id": g.group_id, **_group_facts(g)} for g in groups]}
+                return group_calls.listed(exchange, member)
             case ["portfolio", "order_groups", group_id]:
-                return _group(exchange, member, group_id)
+                return group_calls.one(exchange, member, group_id)
         return _account_read(member, path, now)
 
     def _write(
@@ -193,7 +183,7 @@ class KalshiFace:
             case "POST", ["portfolio", "intra_exchange_instance_transfer"]:
                 return self._transfer(exchange, member, decoded(body, Transfer), now)
             case _, ["portfolio", "order_groups", *rest]:
-                return _groups(exchange, member, request, rest, now)
+                return group_calls.change(exchange, member, request, rest, now)
         raise RefusedError(NOT_FOUND)
 
     def _transfer(self, exchange: KalshiExchange, member: Member, asked: Transfer, now: int) -> Answer:
@@ -248,63 +238,3 @@ def _limits(member: Member) -> dict[str, Any]:
         "write": {"refill_rate": tier.write, "bucket_capacity": tier.write_capacity},
         "grants": [],
     }
-
-
-def _groups(exchange: KalshiExchange, member: Member, request: Request, path: list[str], now: int) -> Answer:
-    charge(member, (0,), 10, now)
-    if request.method == "POST" and path == ["create"]:
-        asked = decoded(request.body, GroupLimit)
-        group = exchange.groups.create(member.name, asked.exchange_index, _contracts(asked.contracts_limit_fp))
-        body = {"order_group_id": group.group_id, "subaccount": 0, "exchange_index": group.shard}
-        return good(body, HTTPStatus.CREATED)
-    found = exchange.groups.of(member.name, path[0]) if path else None
-    if found is None:
-        raise RefusedError(NO_GROUP)
-    match request.method, path[1:]:
-        case "PUT", ["reset"]:
-            found.triggered = False
-            found.matched.clear()
-        case "PUT", ["trigger"]:
-            found.triggered = True
-            _end_group(exchange, member, found.group_id, now)
-        case "PUT", ["limit"]:
-            found.limit = _contracts(decoded(request.body, GroupLimit).contracts_limit_fp)
-        case "DELETE", []:
-            _end_group(exchange, member, found.group_id, now)
-            del exchange.groups.all[found.group_id]
-        case _:
-            raise RefusedError(NOT_FOUND)
-    return good({})
-
-
-def _group(exchange: KalshiExchange, member: Member, group_id: str) -> dict[str, Any]:
-    found = exchange.groups.of(member.name, group_id)
-    if found is None:
-        raise RefusedError(NO_GROUP)
-    orders = [order.order_id for order in exchange.resting(member.name) if order.group == group_id]
-    return {"orders": orders, **_group_facts(found)}
-
-
-def _group_facts(group: Group) -> dict[str, Any]:
-    return {
-        "is_auto_cancel_enabled": not group.triggered,
-        "contracts_limit_fp": count(group.limit),
-        "exchange_index": group.shard,
-    }
-
-
-def _end_group(exchange: KalshiExchange, member: Member, group_id: str, now: int) -> None:
-    for order in exchange.resting(member.name):
-        if order.group == group_id:
-            exchange.end(order, "", now)
-    exchange.announce_all(now)
-
-
-def _contracts(text: str) -> int:
-    try:
-        contracts = parse_shares(text)
-    except MoneyError:
-        raise RefusedError(INVALID_PARAMETERS) from None
-    if not MICRO <= contracts <= 1_000_000 * MICRO:
-        raise RefusedError(INVALID_PARAMETERS)
-    return contracts

@@ -90,8 +90,8 @@ def event_row(listed: Listed) -> dict[str, Any]:
         "strike_period": "",
         "available_on_brokers": False,
         "settlement_sources": [],
-        "fee_type_override": None,
-        "fee_multiplier_override": None,
+        "fee_type_override": None if listed.override is None else listed.series.fee_type,
+        "fee_multiplier_override": None if listed.override is None else float(listed.override),
         "exchange_index": listed.shard,
     }
 

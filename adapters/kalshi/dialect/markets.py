@@ -35,10 +35,6 @@ class Series:
     fee_type: str
     multiplier: Decimal
 
-    @property
-    def maker_rate(self) -> int:
-        return maker_rate(self.fee_type, self.multiplier)
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -49,6 +45,12 @@ class Listed:
     event_title: str
     sub_title: str
     shard: int
+    override: Decimal | None = None
+    """Of the event, instead of the series' fee multiplier."""
+
+    @property
+    def maker_rate(self) -> int:
+        return maker_rate(self.series.fee_type, self.series.multiplier if self.override is None else self.override)
 
     @property
     def ticker(self) -> str:
@@ -144,6 +146,17 @@ class Listings:
         market = replace(old.market, price_bands=linear_grid(FINER.get(old.market.price_bands[0].step, _DECI_CENT)))
         self._put([replace(one, market=market) if one is old else one for one in self.all])
         return market
+
+    def raise_fees(self, event_ticker: str) -> list[Listed]:
+        """The event has a fee multiplier of its own from now on, a tenth above the one so far."""
+        changed = []
+        for one in self.by_event[event_ticker]:
+            multiplier = (one.series.multiplier if one.override is None else one.override) + Decimal("0.1")
+            fees = fee_schedule(one.series.fee_type, multiplier, AS_OF)
+            changed.append(replace(one, market=replace(one.market, fees=fees), override=multiplier))
+        renewed = {one.ticker: one for one in changed}
+        self._put([renewed.get(one.ticker, one) for one in self.all])
+        return changed
 
     def _put(self, listed: Sequence[Listed]) -> None:
         self.all = list(listed)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from adapters.simulated.faults import parse_plan
 from adapters.simulated.web import Request
 from models.clock import MS
+from models.market import MarketStatus
+from models.messages import StatusChanged
 from tests.adapters.kalshi.counter import BTC, CPI, FED, START, Counter, Wire
 from tests.adapters.kalshi.examples import Connection, a_market
 from tests.adapters.kalshi.test_session import books_after
@@ -318,6 +320,30 @@ def test_a_finer_grid_is_told_listed_and_traded_on(counter: Counter) -> None:
     assert (told["msg"]["price_level_structure"], told["msg"]["price_ranges"]) == ("deci_cent", ranges)
     assert counter.ask("GET", f"/markets/{CPI}").body["market"]["price_ranges"] == ranges
     assert counter.order("bid", "0.4010", "1.00", ticker=CPI).status == 201
+
+
+def test_fees_that_change_are_told_listed_and_charged_and_pause_the_market_for_us(counter: Counter) -> None:
+    counter.empty()
+    wire = Wire(counter)
+    connection = Connection(a_market(FED, event_id="KXSIMFED-26DEC31"))
+    for command in connection.opening:
+        connection.told(*wire.say(command["cmd"], command["id"], **command["params"]))
+    counter.rest("ask", "0.5000", "2.00")
+    counter.order("bid", "0.5000", "1.00")
+    wire.hear()
+
+    counter.exchange.pull(parse_plan({"levers": [{"lever": "fee_change", "market": FED}]}).levers[0], counter.now)
+    (told,) = wire.hear(1)
+    counter.order("bid", "0.5000", "1.00")
+
+    terms = {"fee_type_override": "quadratic", "fee_multiplier_override": 1.1}
+    assert (told["type"], told["msg"]) == ("event_fee_update", {"event_ticker": "KXSIMFED-26DEC31", **terms})
+    assert counter.ask("GET", "/events/KXSIMFED-26DEC31").body["event"].items() >= terms.items()
+    fees = [row["fee_cost"] for row in counter.ask("GET", "/portfolio/fills").body["fills"]]
+    assert sorted(fees) == ["0.017500", "0.019300"], "0.01925, aligned to the balance"
+    (event,) = connection.told(told)
+    assert isinstance(event, StatusChanged)
+    assert event.status is MarketStatus.PAUSED
 
 
 # -- our own session on the other end

@@ -134,6 +134,6 @@ def test_a_lever_for_the_second_leg_lets_the_first_pass() -> None:
 def test_the_levers_that_wait_for_nothing_but_time_are_the_conditions() -> None:
     assert {lever.value for lever in TIMED} == {
         "close", "half_open", "stall", "slow", "lag", "silent", "pause", "restart", "close_market", "resolve",
-        "tick_change", "disabled", "cancel_only", "end_subscriptions",
+        "tick_change", "disabled", "cancel_only", "end_subscriptions", "fee_change",
     }  # fmt: skip
     assert Lever(LeverName.CLOSE).stream == "market"
