@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
-DOOR = Path(__file__).resolve().parent.parent / "run.py"
-SETTLE_S = 20
+from bench.stage import bot, exchange
+
+SETTLE_S = 15
 SAMPLE_S = 10
 
 
@@ -26,40 +24,15 @@ class Footprint:
 
 
 def footprint(markets: int) -> Footprint:
-    with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        command = [sys.executable, str(DOOR), "simulate", "--port", "0", "--markets", str(markets), "--rate", "2"]
-        venue = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert venue.stdout is not None
-            ready = json.loads(venue.stdout.readline())
-            _write_config(place / "config.yaml", ready)
-            run = [sys.executable, str(DOOR), "run", "--no-console", "--for", f"{SETTLE_S + SAMPLE_S + 5}s"]
-            bot = subprocess.Popen(run, cwd=place, stdout=subprocess.DEVNULL)
-            try:
-                return _sample(psutil.Process(bot.pid))
-            finally:
-                bot.terminate()
-                bot.wait()
-        finally:
-            venue.terminate()
-            venue.communicate()  # what it says at the end is longer than a pipe holds
-
-
-def _write_config(path: Path, ready: dict[str, object]) -> None:
-    markets = ready["markets"]
-    assert isinstance(markets, list)
-    lines = ["mode: paper", "venue: simulated", "markets:", *(f"  - {market}" for market in markets)]
-    lines += ["venues:", "  simulated:", f"    rest_url: {ready['rest_url']}", f"    ws_url: {ready['ws_url']}"]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _sample(process: psutil.Process) -> Footprint:
-    time.sleep(SETTLE_S)
-    process.cpu_percent()
-    time.sleep(SAMPLE_S)
-    return Footprint(
-        rss_mb=round(process.memory_info().rss / 1e6, 1),
-        threads=process.num_threads(),
-        cpu_percent=process.cpu_percent(),
-    )
+    with (
+        tempfile.TemporaryDirectory(prefix="dutchbook-bench-") as directory,
+        exchange("--markets", str(markets), "--rate", "2") as venue,
+        bot(Path(directory), venue) as process,
+    ):
+        seen = psutil.Process(process.pid)
+        time.sleep(SETTLE_S)
+        seen.cpu_percent()
+        time.sleep(SAMPLE_S)
+        return Footprint(
+            rss_mb=round(seen.memory_info().rss / 1e6, 1), threads=seen.num_threads(), cpu_percent=seen.cpu_percent()
+        )
