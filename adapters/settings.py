@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from models.config_text import MAX_BYTES, ConfigErrors, ConfigProblem
 
 PREFIX: Final = "DUTCHBOOK_"
 MAX_DOTENV_BYTES: Final = 64 * 1024
+_NAME: Final = re.compile(r"[A-Z_]{1,40}")
 
 SECRET_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "simulated": ("API_KEY", "API_SECRET"),
@@ -133,10 +135,12 @@ def _read_dotenv(content: str) -> tuple[dict[str, tuple[str, int]], list[ConfigP
         elif binding.key in found:
             first = found[binding.key][1]
             hint = "keep one of the two"
-            problems.append(ConfigProblem(line, 1, binding.key, f"is given twice (first on line {first})", hint))
+            problems.append(
+                ConfigProblem(line, 1, _shown(binding.key), f"is given twice (first on line {first})", hint)
+            )
         elif binding.value is None:
             problems.append(
-                ConfigProblem(line, 1, binding.key, "has no =", "write  NAME=value, or  NAME=  for not set")
+                ConfigProblem(line, 1, _shown(binding.key), "has no =", "write  NAME=value, or  NAME=  for not set")
             )
         else:
             found[binding.key] = (binding.value, line)
@@ -152,11 +156,22 @@ def _split(key: str, venues: Collection[str]) -> tuple[str, str] | None:
     return None
 
 
+def _shown(key: str) -> str:
+    """A variable's name as far as it is one: where = is missing, the value that nobody may see stands behind it."""
+    known = (variable(venue, name) for venue, group in SECRET_NAMES.items() for name in group)
+    longest = max((name for name in known if key.startswith(name)), key=len, default=None)
+    if longest is not None:
+        return longest if longest == key else f"{longest}..."
+    words = _NAME.match(key)
+    name = "" if words is None else words[0]
+    return name if name == key else f"{name}..."
+
+
 def _unknown(key: str, line: int) -> ConfigProblem:
     names = [variable(venue, name) for venue, group in SECRET_NAMES.items() for name in group]
     near = closest(key, names)
     hint = f"did you mean {near}?" if near else "parameters, the mode above all, are read from config.yaml only"
-    path = key if line else f"{key} (environment)"
+    path = _shown(key) if line else f"{_shown(key)} (environment)"
     return ConfigProblem(line, 1 if line else 0, path, "is not a variable of this program", hint)
 
 

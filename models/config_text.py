@@ -14,6 +14,8 @@ from typing import Final
 
 import yaml
 
+from models.hostile import clean
+
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 8
 WHOLE_FILE: Final = (0, 0)
@@ -24,6 +26,9 @@ Loc = tuple[str | int, ...]
 
 Tree = dict[str, "Tree"] | list["Tree"] | str | None
 """None is an empty value (`sets:` with nothing after it), which is not the text `null`."""
+
+PATH_LIMIT: Final = 100
+"""Characters of a key's path that are shown: a misspelt key may be as long as its author likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class ConfigProblem:
     def text(self, name: str) -> str:
         """`config.yaml:14:3: strategy.min_edge: must be greater than 0 (was -0.01); hint: ...`"""
         place = f"{name}:{self.line}:{self.column}" if self.line else name
-        return ": ".join(part for part in (place, self.path, f"{self.message}; hint: {self.hint}") if part)
+        path, message = clean(self.path, PATH_LIMIT), clean(self.message, 2 * PATH_LIMIT)
+        return ": ".join(part for part in (place, path, f"{message}; hint: {self.hint}") if part)
 
 
 @dataclass(frozen=True, slots=True)

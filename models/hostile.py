@@ -9,10 +9,20 @@ here.
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 TEXT_LIMIT: Final = 200
 """Characters that a venue's text may take in a row, a log line or a table cell."""
+
+VenueId = Annotated[str, msgspec.Meta(max_length=128, pattern=r"\A[!-~]*\Z")]
+"""An id that a venue made, in a wire struct: short and visible. It is stored, shown and compared as it is and so cannot
+be cleaned; a row with another one cannot be read.
+"""
+
+WholeNumber = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+"""A time or a count in a wire struct; 40 digits in its place are a broken row, and more than a ledger can hold."""
 
 _ELLIPSIS: Final = "…"
 

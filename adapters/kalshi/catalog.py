@@ -218,7 +218,7 @@ def _market(
     if not TICKER.match(ticker):
         raise CatalogError(f"no ticker: {clean(ticker, 40)!r}")
     if not 0 <= shard < 1_000:
-        raise CatalogError(f"shard {shard} is out of range")
+        raise CatalogError(f"shard {clean(str(shard), 20)} is out of range")
     return Market(
         venue=VENUE,
         market_id=MarketId(ticker),

@@ -47,7 +47,7 @@ def _scaled(coefficient: int, fee_type: str, multiplier: Decimal) -> int:
     except MoneyError as error:
         raise FeesUnknownError(f"fee multiplier: {error}") from None
     if not 0 <= scale <= 10 * MICRO or coefficient * scale % MICRO:
-        raise FeesUnknownError(f"fee multiplier {multiplier} is out of range")
+        raise FeesUnknownError(f"fee multiplier {clean(str(multiplier), 20)} is out of range")
     return coefficient * scale // MICRO
 
 

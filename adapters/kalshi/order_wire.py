@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from models.hostile import VenueId, WholeNumber
 from models.market import Action, Outcome
 from models.money import MICRO, MicroShares, PriceMicros, text
 from models.orders import ClientOrderId, OrderIntent, Purpose, TimeInForce
@@ -149,8 +150,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class Created(msgspec.Struct, frozen=True):
     """Of one order, and an item of a batch. The two figures are final for an order that does not rest."""
 
-    order_id: str = ""
-    client_order_id: str = ""
+    order_id: VenueId = ""
+    client_order_id: VenueId = ""
     fill_count: str | None = None
     remaining_count: str | None = None
     error: ErrorBody | None = None
@@ -161,17 +162,17 @@ class CreatedBatch(msgspec.Struct, frozen=True):
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    order_id: str
+    order_id: VenueId
     reduced_by: str = "0"
 
 
 class OrderRow(msgspec.Struct, frozen=True):
     """`status` is resting, canceled or executed; there is no pending and no rejected."""
 
-    order_id: str
-    ticker: str
+    order_id: VenueId
+    ticker: VenueId
     status: str
-    client_order_id: str = ""
+    client_order_id: VenueId = ""
     book_side: str = ""
     fill_count_fp: str = "0"
     remaining_count_fp: str = "0"
@@ -190,16 +191,16 @@ class OrderPage(msgspec.Struct, frozen=True):
 class FillRow(msgspec.Struct, frozen=True):
     """REST names no client order id (since March 2026). `fee_cost` is the fee of this fill, rounding included."""
 
-    trade_id: str
-    order_id: str
+    trade_id: VenueId
+    order_id: VenueId
     count_fp: str
     yes_price_dollars: str
     fee_cost: str
-    ticker: str = ""
+    ticker: VenueId = ""
     book_side: str = ""
     created_time: str | None = None
-    ts_ms: int | None = None
-    ts: int | None = None
+    ts_ms: WholeNumber | None = None
+    ts: WholeNumber | None = None
 
 
 class FillPage(msgspec.Struct, frozen=True):
@@ -210,7 +211,7 @@ class FillPage(msgspec.Struct, frozen=True):
 class PositionRow(msgspec.Struct, frozen=True):
     """Signed: a negative position is one in NO."""
 
-    ticker: str
+    ticker: VenueId
     position_fp: str
 
 
@@ -253,22 +254,22 @@ class ApiKeys(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    order_group_id: str
+    order_group_id: VenueId
 
 
 # -- the private stream
 
 
 class FillNewsBody(msgspec.Struct, frozen=True):
-    trade_id: str
-    order_id: str
-    market_ticker: str
+    trade_id: VenueId
+    order_id: VenueId
+    market_ticker: VenueId
     book_side: str
     yes_price_dollars: str
     count_fp: str
     fee_cost: str
-    client_order_id: str = ""
-    ts_ms: int | None = None
+    client_order_id: VenueId = ""
+    ts_ms: WholeNumber | None = None
 
 
 class FillNews(msgspec.Struct, frozen=True, tag_field="type", tag="fill"):

@@ -115,7 +115,7 @@ class KalshiRest:
         self._get("/exchange/status", _STATUS, "the exchange's status", dates=dates)
         try:
             return int(parsedate_to_datetime(dates[0]).timestamp()) * 1000 + 500
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, OverflowError):
             raise VenueReadError("GET /exchange/status: no Date in the answer") from None
 
     def status(self) -> ExchangeStatus:

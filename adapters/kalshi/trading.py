@@ -273,7 +273,7 @@ class KalshiOrders:
         said = self._rest.status_date()
         try:
             venue_s = parsedate_to_datetime(said).timestamp() + 0.5
-        except ValueError:
+        except (ValueError, OverflowError):
             raise VenueReadError("the venue's answer has no Date to compare clocks with") from None
         skew_s = self._clock.wall_ns() / SECOND - venue_s
         if abs(skew_s) > SKEW_MAX_S:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.operator.command import Question, Reply
+from models.hostile import clean
 
 REQUEST_LIMIT: Final = 16 * 1024
 """Bytes of a request; the longest honest one is a halt with a long reason."""
@@ -66,7 +67,7 @@ def decode_request(line: bytes) -> Request:
     try:
         return _requests.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(str(error)) from None
+        raise WireError(clean(str(error))) from None
 
 
 def encode_answer(reply: Reply, *, as_json: bool) -> bytes:
@@ -91,7 +92,7 @@ def decode_answer(line: bytes) -> Reply:
     try:
         answer = _answers.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(str(error)) from None
+        raise WireError(clean(str(error))) from None
     asked = answer.question
     return Reply(
         lines=tuple(answer.lines),

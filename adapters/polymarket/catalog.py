@@ -218,7 +218,7 @@ def _market(
     if not market_id.isascii() or clean(market_id) != market_id or not market_id:
         raise CatalogError(f"no market id: {clean(market_id, 40)!r}")
     if not 0 < step < MICRO or MICRO % step or least < 0:
-        raise CatalogError(f"tick {tick} or least size {min_size} is out of range")
+        raise CatalogError(f"tick {_short(tick)} or least size {_short(min_size)} is out of range")
     return Market(
         venue=VENUE,
         market_id=MarketId(market_id),
@@ -240,13 +240,13 @@ def _market(
 
 def _schedule(name: str, as_of: str, rate: Decimal, exponent: Decimal) -> FeeSchedule:
     if not (exponent.is_finite() and exponent == exponent.to_integral_value() and 1 <= exponent <= 8):
-        raise FeesUnknownError(f"fee exponent {exponent} is not a whole number from 1 to 8")
+        raise FeesUnknownError(f"fee exponent {_short(exponent)} is not a whole number from 1 to 8")
     try:
         rate_micros = micros_from_decimal(rate)
     except (MoneyError, ArithmeticError) as error:
         raise FeesUnknownError(f"fee rate: {error}") from None
     if not 0 <= rate_micros <= MICRO:
-        raise FeesUnknownError(f"fee rate {rate} is out of range")
+        raise FeesUnknownError(f"fee rate {_short(rate)} is out of range")
     if rate_micros == 0:
         return NO_FEES
     return FeeSchedule(name=name, as_of=as_of, rate_micros=rate_micros, exponent=int(exponent), quantum=FEE_QUANTUM)
@@ -289,6 +289,11 @@ def _instant_ms(text: str) -> int:
         raise CatalogError(f"a date without a time zone: {clean(text, 40)!r}")
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     return (moment - epoch) // dt.timedelta(milliseconds=1)
+
+
+def _short(number: Decimal) -> str:
+    """A venue's number in a message: it may have thousands of digits."""
+    return clean(f"{number:.20g}", 40)
 
 
 def _plain(micros: int) -> str:

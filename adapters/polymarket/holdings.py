@@ -13,6 +13,7 @@ import msgspec
 from adapters.http import HttpReader
 from adapters.polymarket.wire import UNREADABLE
 from adapters.venue import Position, VenueReadError
+from models.hostile import VenueId
 from models.market import MarketId, Outcome
 from models.money import MICRO, MicroShares
 
@@ -22,8 +23,8 @@ PAGES_MAX: Final = 20
 
 
 class PositionRow(msgspec.Struct, rename="camel"):
-    condition_id: str
-    asset: str
+    condition_id: VenueId
+    asset: VenueId
     size: Decimal
     outcome_index: int
 

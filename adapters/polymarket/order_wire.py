@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.polymarket.eip712 import ZERO_WORD
 from adapters.polymarket.signing import BUY, OrderStruct
+from models.hostile import VenueId
 from models.orders import TimeInForce
 
 ORDER_PATH: Final = "/order"
@@ -133,10 +134,10 @@ class Cancelled(msgspec.Struct, frozen=True):
 class OrderRow(msgspec.Struct, frozen=True):
     """One order, of `/data/order(s)` and of the user stream. A status may carry `ORDER_STATUS_` before it."""
 
-    id: str
+    id: VenueId
     status: str = ""
-    market: str = ""
-    asset_id: str = ""
+    market: VenueId = ""
+    asset_id: VenueId = ""
     side: str = ""
     original_size: str = ""
     size_matched: str = ""
@@ -152,10 +153,10 @@ class OrderRow(msgspec.Struct, frozen=True):
 class MakerRow(msgspec.Struct, frozen=True):
     """A resting order's part in a trade, in the maker's own token and side."""
 
-    order_id: str
+    order_id: VenueId
     matched_amount: str
     price: str
-    asset_id: str = ""
+    asset_id: VenueId = ""
     side: str = ""
     owner: str = ""
     maker_address: str = ""
@@ -164,14 +165,14 @@ class MakerRow(msgspec.Struct, frozen=True):
 class TradeRow(msgspec.Struct, frozen=True):
     """One trade, of `/data/trades` and of the user stream. The top-level fields are the taker's."""
 
-    id: str
+    id: VenueId
     status: str
-    asset_id: str
+    asset_id: VenueId
     side: str
     size: str
     price: str
-    market: str = ""
-    taker_order_id: str = ""
+    market: VenueId = ""
+    taker_order_id: VenueId = ""
     trader_side: str = ""
     owner: str = ""
     maker_address: str = ""

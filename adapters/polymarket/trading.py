@@ -66,6 +66,7 @@ GEOBLOCK_PATH: Final = "/api/geoblock"
 
 TOTAL_S: Final = 5.0
 SLACK_S: Final = 60
+BALANCE_DIGITS: Final = 30
 """Questions about an order's trades reach back this much further than its own time: clocks differ."""
 
 
@@ -198,7 +199,7 @@ class PolymarketOrders:
     def balances(self) -> MicroUsd:
         """pUSD of the wallet, less what open orders to buy have set aside."""
         balance = self.rest.balance("COLLATERAL").balance
-        if not (balance.isascii() and balance.isdigit()):
+        if not (balance.isascii() and balance.isdigit() and len(balance) <= BALANCE_DIGITS):
             raise VenueReadError("the balance could not be read")
         with _readable():
             reserved = sum(set_aside(row) for row in self.rest.open_orders())

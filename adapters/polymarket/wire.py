@@ -301,10 +301,18 @@ class FrameDecoder:
                 self._convert(_ONE.decode(part))
             except (*UNREADABLE, MoneyError, WireError):
                 failed = True
-                named = MarketId(market or "")
-                self._lose([named] if named in self._ticks else [] if market else list(self._ticks))
+                self._lose(self._meant(market, bytes(part)))
         self.counts.unknown += unknown
         self.counts.failed += failed
+
+    def _meant(self, market: str | None, part: bytes) -> list[MarketId]:
+        """The watched markets that an unreadable event may have been about: every one where it names none."""
+        if market is None:
+            return list(self._ticks)
+        named = {leg[0] for token, leg in self._legs.items() if token.encode() in part}
+        if market in self._ticks:
+            named.add(MarketId(market))
+        return sorted(named)
 
     def _concerned(self, message: Event) -> list[MarketId]:
         """The watched markets that an event names, by id or by token."""

@@ -20,8 +20,9 @@ from models.book import BookSnapshot, Source
 from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeeSchedule
+from models.hostile import clean
 from models.market import BookModel, Market, MarketId, MarketStatus, linear_grid
-from models.money import MicroUsd, PriceMicros, parse_micros, parse_price, parse_shares
+from models.money import MicroUsd, MoneyError, PriceMicros, parse_micros, parse_price, parse_shares
 
 REST_URL: Final = "http://127.0.0.1:8800"
 WS_URL: Final = "ws://127.0.0.1:8800" + wire.MARKET_PATH
@@ -79,7 +80,10 @@ class SimulatedVenue:
     def resolutions(self, market_ids: Sequence[MarketId]) -> dict[MarketId, int]:
         listed = {body.market_id: body for body in self._get("/markets", wire.MarketList).markets}
         bodies = {market_id: listed[market_id] for market_id in market_ids if market_id in listed}
-        return {m: parse_micros(body.yes_pays) for m, body in bodies.items() if body.yes_pays is not None}
+        try:
+            return {m: parse_micros(body.yes_pays) for m, body in bodies.items() if body.yes_pays is not None}
+        except MoneyError as error:
+            raise VenueReadError(f"/markets: {error}") from None
 
     def connect_ws(self) -> Endpoint:
         return Endpoint(url=self._ws_url, headers={})
@@ -92,7 +96,8 @@ class SimulatedVenue:
         asked_at = clock.boot_ns()
         params = [("market_id", str(market.market_id)) for market in markets]
         answer = self._get("/snapshot", wire.SnapshotList, params)
-        return _snapshots(answer, generation, asked_at)
+        wanted = {market.market_id for market in markets}
+        return [book for book in _snapshots(answer, generation, asked_at) if book.market_id in wanted]
 
     def venue_time_ms(self) -> int:
         return self._get("/time", wire.TimeBody).ts
@@ -117,7 +122,7 @@ def _snapshots(answer: wire.SnapshotList, generation: int, received_at: BootNs) 
             for frame in answer.snapshots
         ]
     except ValueError as error:  # a price, a size, a status
-        raise VenueReadError(f"/snapshot: {error}") from None
+        raise VenueReadError(f"/snapshot: {clean(str(error))}") from None
     return books
 
 
@@ -125,7 +130,7 @@ def _market(body: wire.MarketBody) -> Market:
     try:
         return _market_of(body)
     except ValueError as error:
-        raise VenueReadError(f"market {body.market_id[:80]}: {error}") from None
+        raise VenueReadError(f"market {body.market_id[:80]}: {clean(str(error))}") from None
 
 
 def _market_of(body: wire.MarketBody) -> Market:
@@ -133,7 +138,7 @@ def _market_of(body: wire.MarketBody) -> Market:
     return Market(
         venue=VENUE,
         market_id=MarketId(body.market_id),
-        title=body.title,
+        title=clean(body.title),
         yes_instrument=f"{body.market_id}:YES",
         no_instrument=f"{body.market_id}:NO",
         price_bands=linear_grid(PriceMicros(parse_price(body.tick))),
@@ -141,8 +146,8 @@ def _market_of(body: wire.MarketBody) -> Market:
         min_size=parse_shares(body.min_size),
         min_notional=MicroUsd(parse_micros(body.min_notional)),
         fees=FeeSchedule(
-            name=body.fees.name,
-            as_of=body.fees.as_of,
+            name=clean(body.fees.name, 60),
+            as_of=clean(body.fees.as_of, 20),
             rate_micros=parse_micros(body.fees.rate),
             exponent=body.fees.exponent,
             quantum=MicroUsd(parse_micros(body.fees.quantum)),

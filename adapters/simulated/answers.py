@@ -14,6 +14,7 @@ from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, No
 from adapters.simulated import wire
 from adapters.simulated.values import UNREADABLE, order_seen_of
 from adapters.venue import VenueReadError, VenueReadRefusedError
+from models.hostile import clean
 from models.orders import Accepted, ClientOrderId, OutcomeUnknown, Refused, SubmitAnswer, VenueOrderStatus
 
 DEFINITE: Final = frozenset(
@@ -70,16 +71,16 @@ def submit_answer(client_order_id: ClientOrderId, answer: HttpAnswer) -> SubmitA
         return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status}, unreadable")
     definite = 400 <= answer.status < 500 or answer.status == 503
     if definite and said.error.code in DEFINITE and said.client_order_id in (None, client_order_id):
-        return Refused(client_order_id=client_order_id, code=said.error.code, text=said.error.text)
-    return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status} {said.error.code[:40]}")
+        return Refused(client_order_id=client_order_id, code=said.error.code, text=clean(said.error.text))
+    return OutcomeUnknown(client_order_id=client_order_id, why=f"HTTP {answer.status} {clean(said.error.code, 40)}")
 
 
 def judged(client_order_id: ClientOrderId, row: wire.OrderAnswer) -> SubmitAnswer:
     """One order's own row in a 200 answer."""
     if row.error is not None:
         if row.error.code in DEFINITE and row.client_order_id == client_order_id:
-            return Refused(client_order_id=client_order_id, code=row.error.code, text=row.error.text)
-        return OutcomeUnknown(client_order_id=client_order_id, why=row.error.code[:40])
+            return Refused(client_order_id=client_order_id, code=row.error.code, text=clean(row.error.text))
+        return OutcomeUnknown(client_order_id=client_order_id, why=clean(row.error.code, 40))
     try:
         seen = order_seen_of(row)
     except (KeyError, ValueError):
@@ -106,8 +107,8 @@ def read(answer: HttpAnswer, kind: type[Body]) -> Body:
     if answer.status != 200:
         code = error_code(answer)
         if 400 <= answer.status < 500 and answer.status != 429 and code:
-            raise VenueReadRefusedError(f"HTTP {answer.status} {code[:40]}")
-        raise VenueReadError(f"HTTP {answer.status} {code[:40]}".strip())
+            raise VenueReadRefusedError(f"HTTP {answer.status} {clean(code, 40)}")
+        raise VenueReadError(f"HTTP {answer.status} {clean(code, 40)}".strip())
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except UNREADABLE:

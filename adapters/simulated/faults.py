@@ -26,11 +26,12 @@ import msgspec
 import yaml
 
 from models.clock import MS, SECOND
+from models.hostile import clean
 
 PLANS: Final = Path(__file__).parent / "plans"
 """Plans that ship with the program; `--faults demo` means `plans/demo.yaml`."""
 
-PLAN_LIMIT: Final = 1 << 18
+PLAN_LIMIT: Final = 1 << 15
 
 
 class LeverName(enum.StrEnum):
@@ -197,9 +198,10 @@ def read_plan(name_or_path: str) -> Plan:
     if len(raw) > PLAN_LIMIT:
         raise PlanError(f"{name_or_path}: larger than {PLAN_LIMIT} bytes")
     try:
-        return parse_plan(yaml.safe_load(raw))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PlanError(f"{name_or_path}: {error}") from None
+        document = yaml.safe_load(raw)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise PlanError(f"{name_or_path}: {clean(str(error))}") from None
+    return parse_plan(document)
 
 
 def parse_plan(document: object) -> Plan:
@@ -207,7 +209,7 @@ def parse_plan(document: object) -> Plan:
     try:
         plan = msgspec.convert(document, Plan)
     except msgspec.ValidationError as error:
-        raise PlanError(str(error)) from None
+        raise PlanError(clean(str(error))) from None
     for lever in plan.levers:
         check_lever(lever)
     return plan

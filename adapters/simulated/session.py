@@ -25,6 +25,7 @@ from adapters.simulated.values import (
 )
 from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
 from models.clock import BootNs, Clock
+from models.hostile import clean
 from models.lag import LagMeter
 from models.market import Market, MarketId, MarketStatus
 from models.messages import FillSeen, MarketResolved, OrderUpdated, StatusChanged
@@ -152,7 +153,7 @@ class MarketSession:
     def _status(self, market_id: MarketId, status: str, detail: str, at: BootNs) -> Iterator[StatusChanged]:
         if self._statuses.get(market_id) != status:
             self._statuses[market_id] = status
-            yield StatusChanged(market_id, MarketStatus(status), detail, at)
+            yield StatusChanged(market_id, MarketStatus(status), clean(detail), at)
 
     def _alive(self, frame: wire.Heartbeat, received_at: BootNs) -> Iterator[MarketAlive]:
         for name, seq in frame.seqs.items():

@@ -20,6 +20,7 @@ from adapters.simulated.values import UNREADABLE, fill_of, order_seen_of
 from adapters.venue import Endpoint, GateEntry, MissingKeysError, Position, VenueReadError, VenueReadRefusedError
 from models.clock import MS, Clock
 from models.config_machine import VenueOptions
+from models.hostile import clean
 from models.market import Market, MarketId, Outcome
 from models.money import MicroShares, MicroUsd, MoneyError, parse_micros, parse_shares, text
 from models.orders import (
@@ -121,8 +122,8 @@ class SimulatedOrders:
         if row.error is None and row.client_order_id == client_order_id and row.status == VenueOrderStatus.DONE:
             return CancelAnswer(client_order_id=client_order_id, result=CancelResult.CANCELLED)
         if row.error is not None and row.error.code in GONE:
-            return CancelAnswer(client_order_id=client_order_id, result=CancelResult.GONE, text=row.error.text)
-        why = "unexpected answer" if row.error is None else row.error.code
+            return CancelAnswer(client_order_id=client_order_id, result=CancelResult.GONE, text=clean(row.error.text))
+        why = "unexpected answer" if row.error is None else clean(row.error.code, 40)
         return CancelAnswer(client_order_id=client_order_id, result=CancelResult.UNKNOWN, text=why)
 
     # -- reads

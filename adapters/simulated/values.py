@@ -10,6 +10,7 @@ import msgspec
 from adapters.simulated import wire
 from models.book import BookSnapshot, Levels
 from models.clock import BootNs
+from models.hostile import clean
 from models.market import MarketId, Outcome
 from models.messages import MarketResolved
 from models.money import MICRO, MicroUsd, MoneyError, parse_micros, parse_price, parse_shares
@@ -75,10 +76,17 @@ def fill_of(row: wire.FillNews) -> Fill:
         venue_order_id=VenueOrderId(row.order_id),
         size=parse_shares(row.size),
         price=parse_price(row.price),
-        fee=MicroUsd(parse_micros(row.fee)),
+        fee=_fee(row.fee),
         state=FillState(row.state),
         exchange_ms=row.ts,
     )
+
+
+def _fee(text: str) -> MicroUsd:
+    fee = parse_micros(text)
+    if fee < 0:
+        raise MoneyError(f"a negative fee: {text[:40]!r}")
+    return MicroUsd(fee)
 
 
 def order_seen_of(row: wire.OrderNews | wire.OrderAnswer) -> OrderSeen:
@@ -88,7 +96,7 @@ def order_seen_of(row: wire.OrderNews | wire.OrderAnswer) -> OrderSeen:
         venue_order_id=VenueOrderId(row.order_id),
         status=_STATUSES[row.status],
         filled=parse_shares(row.filled),
-        reason=row.reason,
+        reason=clean(row.reason),
     )
 
 

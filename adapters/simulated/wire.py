@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID
+from models.hostile import VenueId
 
 SIDE_NAMES: Final = ("yes_bid", "yes_ask", "no_bid", "no_ask")
 SIDES: Final = {"yes_bid": YES_BID, "yes_ask": YES_ASK, "no_bid": NO_BID, "no_ask": NO_ASK}
@@ -101,8 +102,8 @@ MarketFrame = Snapshot | Delta | Heartbeat | Print | Status | Resolved | Subscri
 
 class OrderNews(msgspec.Struct, frozen=True, gc=False, tag="order"):
     ts: Whole
-    order_id: str
-    client_order_id: str
+    order_id: VenueId
+    client_order_id: VenueId
     status: str
     filled: str
     reason: str = ""
@@ -113,10 +114,10 @@ class FillNews(msgspec.Struct, frozen=True, gc=False, tag="fill"):
 
     ts: Whole
     """Of the execution."""
-    trade_id: str
-    order_id: str
-    client_order_id: str
-    market_id: str
+    trade_id: VenueId
+    order_id: VenueId
+    client_order_id: VenueId
+    market_id: VenueId
     outcome: str
     action: str
     price: str
@@ -168,8 +169,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """One order as the exchange sees it, or why it was refused (then only `client_order_id` and `error` are set)."""
 
-    client_order_id: str
-    order_id: str = ""
+    client_order_id: VenueId
+    order_id: VenueId = ""
     status: str = ""
     filled: str = ""
     reason: str = ""
@@ -189,7 +190,7 @@ class FillList(msgspec.Struct, frozen=True):
 
 
 class PositionBody(msgspec.Struct, frozen=True):
-    market_id: str
+    market_id: VenueId
     outcome: str
     size: str
 
@@ -226,12 +227,12 @@ class FeeBody(msgspec.Struct, frozen=True):
     name: str
     as_of: str
     rate: str
-    exponent: int
+    exponent: Annotated[int, msgspec.Meta(ge=0, le=8)]
     quantum: str
 
 
 class MarketBody(msgspec.Struct, frozen=True):
-    market_id: str
+    market_id: VenueId
     title: str
     status: str
     tick: str
@@ -240,8 +241,8 @@ class MarketBody(msgspec.Struct, frozen=True):
     min_notional: str
     fees: FeeBody
     book_model: str
-    closes_at_ms: int | None
-    event_id: str | None
+    closes_at_ms: Whole | None
+    event_id: VenueId | None
     mutually_exclusive: bool
     yes_pays: str | None = None
     """Dollars per YES share, once the market has resolved."""
