@@ -7,7 +7,7 @@ decimals, counts have two; both are strings and stay strings until a table has r
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -18,6 +18,12 @@ TABLE_MAX: Final = 65_536
 
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 """What msgspec raises for hostile bytes: wrong JSON or shape, nesting without end, broken UTF-8."""
+
+Millis = Annotated[int, msgspec.Meta(ge=0, lt=10**13)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, lt=10**10)]
+"""Times since 1970, until the year 2286: one that cannot be is a frame that cannot be read, and never a close time that
+has passed.
+"""
 
 Row = tuple[str, str]
 """(price, count) of one level. The order of levels is not trusted."""
@@ -88,7 +94,7 @@ class SnapshotFrame(msgspec.Struct, tag_field="type", tag="orderbook_snapshot"):
     seq: int
     msg: BookLevels
     id: int = 0
-    sending_ts_ms: int | None = None
+    sending_ts_ms: Millis | None = None
 
 
 class Delta(msgspec.Struct):
@@ -98,14 +104,14 @@ class Delta(msgspec.Struct):
     price_dollars: str
     delta_fp: str
     side: Literal["yes", "no"]
-    ts_ms: int
+    ts_ms: Millis
 
 
 class DeltaFrame(msgspec.Struct, tag_field="type", tag="orderbook_delta"):
     sid: int
     seq: int
     msg: Delta
-    sending_ts_ms: int | None = None
+    sending_ts_ms: Millis | None = None
 
 
 # -- lifecycles
@@ -116,7 +122,7 @@ class Lifecycle(msgspec.Struct):
 
     event_type: str
     market_ticker: str
-    close_ts: int | None = None
+    close_ts: Seconds | None = None
     result: str | None = None
     settlement_value: str | None = None
     is_deactivated: bool | None = None

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from tests.sim.venue import Venue
     from tests.sim.world import World
 
-HOLES = frozenset({"drop"})
-"""Levers after which a book without numbers may show what the venue never showed, and nobody can know."""
+HOLES = frozenset({"drop", "silent"})
+"""Levers that let frames vanish: a book without numbers may then show what the venue never showed, and nobody can know
+until the next whole book comes.
+"""
 
 
 class CatalogWire:

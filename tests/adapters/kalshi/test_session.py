@@ -387,6 +387,7 @@ def test_a_level_below_nothing_proves_the_book_wrong() -> None:
         delta(2, "maybe", "0.4100", "1.00"),
         {"type": "orderbook_delta", "sid": SID, "seq": 2, "msg": {"market_ticker": TICKER}},
         snapshot(2, yes=[("0.40", "-1.00")]),
+        delta(2, "yes", "0.4100", "1.00", ts=10**13),
     ],
 )
 def test_what_may_have_been_a_change_loses_every_book(frame: Any) -> None:
