@@ -108,6 +108,7 @@ class ControlServer:
         self._identity: tuple[int, int] | None = None
         self._connections: list[_Connection] = []
         self._stopping = threading.Event()
+        self._door_closed = threading.Event()
         self._done: queue.SimpleQueue[tuple[_Connection, bytes]] = queue.SimpleQueue()
         self._waking, self._woken = socket.socketpair()
         self._waking.setblocking(False)
@@ -140,6 +141,7 @@ class ControlServer:
             self._close()
         else:
             self._close_door()
+            self._door_closed.set()
             self._wake()
             self._thread.join(STOP_S)
         self._quick.stop()
@@ -157,11 +159,12 @@ class ControlServer:
 
     def _open_door(self) -> None:
         assert self._listener is not None
-        while not self._stopping.is_set():
+        while True:
             try:
                 peer, _ = self._listener.accept()
-            except OSError:  # out of descriptors, or the end
-                self._stopping.wait(0.05)
+            except OSError:  # out of descriptors, or the end: nobody who had connected waits any more
+                if self._stopping.wait(0.05):
+                    return
                 continue
             try:
                 self._let_in(peer)
@@ -199,7 +202,7 @@ class ControlServer:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
+            while not self._door_closed.is_set():
                 self._turn()
             self._answer_the_last()
         except Exception:  # thread edge: without the socket `halt` still works through the files

@@ -366,3 +366,27 @@ def test_the_door_waits_for_the_words_of_a_shell_that_has_just_connected(path: P
             answer_of(peer)
 
     assert "control-door" in served_by
+
+
+def test_who_had_connected_before_the_end_is_answered_though_the_door_was_busy(
+    path: Path, bot: FakeBot, server: ControlServer
+) -> None:
+    at_the_door, released = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        at_the_door.set()
+        released.wait(10)
+
+    bot.halt_gate = hang
+    with connect(path) as first, connect(path) as second:
+        first.sendall(b'{"verb": "halt"}\n')
+        assert at_the_door.wait(5)
+        second.sendall(b'{"verb": "version"}\n')
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        until(server._stopping.is_set)
+        released.set()
+
+        assert answer_of(first)["lines"]
+        assert answer_of(second)["lines"]
+        stopping.join(10)
