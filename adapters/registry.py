@@ -1,12 +1,13 @@
 """The venues by name. A third venue is one folder and one line here.
 
-The folder's `adapter` module fills `VenueModule`; it is imported when it is asked for, so that a bot on one venue loads
-nothing of the others.
+The folder's `adapter` module fills `VenueModule`; beside it may lie `trading` (`OrdersModule`) and `checks`
+(`ChecksModule`). They are imported when they are asked for, so that a bot on one venue loads nothing of the others.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
@@ -26,18 +27,17 @@ VENUES: Final[Mapping[str, str]] = {
 }
 
 
-ORDERS: Final[Mapping[str, str]] = {
-    "simulated": "adapters.simulated.trading",
-    "polymarket": "adapters.polymarket.trading",
-    "kalshi": "adapters.kalshi.trading",
-}
+def _beside_adapters(module: str) -> dict[str, str]:
+    """The module of that name in each venue's folder that has one."""
+    paths = {name: f"{adapter.rpartition('.')[0]}.{module}" for name, adapter in VENUES.items()}
+    return {name: path for name, path in paths.items() if importlib.util.find_spec(path) is not None}
+
+
+ORDERS: Final[Mapping[str, str]] = _beside_adapters("trading")
 """Where a venue's private side is made: a module with `make_orders(options, secrets, clock)`. Paper mode never asks."""
 
 
-CHECKS: Final[Mapping[str, str]] = {
-    "polymarket": "adapters.polymarket.checks",
-    "kalshi": "adapters.kalshi.checks",
-}
+CHECKS: Final[Mapping[str, str]] = _beside_adapters("checks")
 """Where a venue's account is looked at without trading: a module with `checks`. The simulated exchange needs none; a
 real venue without one cannot go live.
 """

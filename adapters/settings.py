@@ -18,9 +18,11 @@ from typing import Final
 from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
+from adapters.redaction import SHORTEST
+from adapters.registry import VENUES
 from models.config import Config
 from models.config_kinds import closest
-from models.config_parse import VENUES, parse_config
+from models.config_parse import parse_config
 from models.config_text import MAX_BYTES, ConfigErrors, ConfigProblem
 
 PREFIX: Final = "DUTCHBOOK_"
@@ -69,8 +71,8 @@ def variable(venue: str, name: str) -> str:
     return f"{PREFIX}{venue.upper()}_{name}"
 
 
-def load_config(path: Path, venues: Collection[str] = VENUES) -> Config | ConfigErrors:
-    """Read and check config.yaml. `venues` are the names that the registry knows."""
+def load_config(path: Path, venues: Collection[str] = tuple(VENUES)) -> Config | ConfigErrors:
+    """Read and check config.yaml. `venues` are the names that it may use."""
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -95,7 +97,7 @@ def _one_error(name: str, message: str, hint: str) -> ConfigErrors:
 
 
 def load_secrets(
-    environ: Mapping[str, str], dotenv_path: Path | None, venues: Collection[str] = VENUES
+    environ: Mapping[str, str], dotenv_path: Path | None, venues: Collection[str] = tuple(VENUES)
 ) -> Secrets | ConfigErrors:
     """Secrets from the environment, which wins, and from `dotenv_path` where that file exists. No value is ever shown.
 
@@ -115,6 +117,8 @@ def load_secrets(
         known = _split(key, venues)
         if known is None:
             problems.append(_unknown(key, line))
+        elif text and not key.endswith("_PATH") and len(text) < SHORTEST:
+            problems.append(_too_short(key, line))
         elif text:
             values[known] = SecretStr(text)
     if problems:
@@ -173,6 +177,12 @@ def _unknown(key: str, line: int) -> ConfigProblem:
     hint = f"did you mean {near}?" if near else "parameters, the mode above all, are read from config.yaml only"
     path = _shown(key) if line else f"{_shown(key)} (environment)"
     return ConfigProblem(line, 1 if line else 0, path, "is not a variable of this program", hint)
+
+
+def _too_short(key: str, line: int) -> ConfigProblem:
+    """Of `abc` every line is full: it cannot be taken out of what is printed."""
+    path = key if line else f"{key} (environment)"
+    return ConfigProblem(line, 1 if line else 0, path, f"has fewer than {SHORTEST} characters", "copy the whole of it")
 
 
 def _private_text(path: Path) -> str | ConfigProblem:

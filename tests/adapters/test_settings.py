@@ -116,7 +116,10 @@ def test_a_file_that_others_can_touch_is_refused(tmp_path: Path, mode: int) -> N
 
 
 def test_a_read_only_file_is_fine(tmp_path: Path) -> None:
-    assert revealed(secrets({}, env_file(tmp_path, "DUTCHBOOK_KALSHI_KEY_ID=x\n", 0o400)), "kalshi", "KEY_ID") == "x"
+    assert (
+        revealed(secrets({}, env_file(tmp_path, "DUTCHBOOK_KALSHI_KEY_ID=key-1\n", 0o400)), "kalshi", "KEY_ID")
+        == "key-1"
+    )
 
 
 def test_a_symbolic_link_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
@@ -145,6 +148,22 @@ def test_secrets_are_never_shown() -> None:
     assert CANARY not in str(vars(loaded))
     assert loaded.texts() == (CANARY,)
     assert repr(loaded) == "Secrets(DUTCHBOOK_POLYMARKET_PRIVATE_KEY)"
+
+
+def test_a_secret_too_short_to_be_kept_out_of_the_log_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("DUTCHBOOK_KALSHI_KEY_ID=abc\nDUTCHBOOK_KALSHI_PRIVATE_KEY_PATH=k.p\n")
+    path.chmod(0o600)
+
+    found = load_secrets({"DUTCHBOOK_SIMULATED_API_KEY": "x"}, path)
+
+    assert isinstance(found, ConfigErrors)
+    lines = found.lines()
+    assert len(lines) == 2
+    assert lines[0].endswith(
+        "DUTCHBOOK_SIMULATED_API_KEY (environment): has fewer than 4 characters; hint: copy the whole of it"
+    )
+    assert ":1:1: DUTCHBOOK_KALSHI_KEY_ID: has fewer than 4 characters" in lines[1]
 
 
 def test_where_a_key_lies_is_no_secret() -> None:
