@@ -71,6 +71,8 @@ class SignalActor(BotActor):
         self._sampled_at = 0
         self._disputed: set[MarketId] = set()
         """Markets whose ready book was not intact at the last tick."""
+        self._paused: dict[MarketId, int] = {}
+        """When each market that did not trade was last asked about."""
         self._minute = clock.wall_ns() // (60 * SECOND)
         self._by_set: dict[SetId, SetWatch] = {watch.set_id: watch for watch in watches}
         self._by_market: dict[MarketId, tuple[tuple[SetWatch, tuple[int, ...]], ...]] = {}
@@ -193,6 +195,7 @@ class SignalActor(BotActor):
                 self._judge(watch)
         self._find_silent(now)
         self._find_disputed()
+        self._find_paused(now)
         minute = wall // (60 * SECOND)
         if minute != self._minute:
             self.flush_counts()
@@ -225,6 +228,13 @@ class SignalActor(BotActor):
         for market_id in sorted(disputed & self._disputed):
             self._snapshots.tell(SnapshotWanted(market_id, self.tops[market_id].generation, "disputed"))
         self._disputed = disputed
+
+    def _find_paused(self, now: int) -> None:
+        """A venue tells once that a market has reopened, and that may be lost: what is paused is asked about."""
+        for market_id, top in self.tops.items():
+            if top.not_ready is NotReady.PAUSED and now - self._paused.get(market_id, 0) > self._silent_ns:
+                self._paused[market_id] = now
+                self._snapshots.tell(SnapshotWanted(market_id, top.generation, "paused"))
 
     def flush_counts(self) -> None:
         """Hand this minute's counts to the ledger; also called by `stopping`."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Protocol
 
-from adapters.venue import GateEntry, Orders, Resolves, VenueReadError, VenueReadRefusedError
+from adapters.venue import AccountRefusedError, GateEntry, Orders, Resolves, VenueReadError, VenueReadRefusedError
 from models.clock import MS, BootNs, Clock
 from models.market import MarketId
 from models.messages import (
@@ -181,7 +181,7 @@ class OrderCalls:
             if isinstance(answer, OrderNotFound):
                 further.append(self._among_open(own))
         except (VenueReadError, VenueReadRefusedError) as error:
-            answer = ProbeFailed(client_order_id=own, why=str(error))
+            answer = ProbeFailed(client_order_id=own, why=str(error), barred=isinstance(error, AccountRefusedError))
         except Exception as error:  # the lane's edge: a question that fails has taught nothing
             logger.exception("a probe failed")
             answer = ProbeFailed(client_order_id=own, why=type(error).__name__)

@@ -53,6 +53,12 @@ class VenueReadRefusedError(Exception):
     """The venue answered a read with a definite no (401, 403, 404, blocked). Asking again changes nothing."""
 
 
+class AccountRefusedError(VenueReadRefusedError):
+    """401 or 403: the venue refuses the account (a key that was revoked, a clock outside its window, a blocked place),
+    not the question. Trading stops.
+    """
+
+
 class MarketOverError(VenueReadRefusedError):
     """A market exists and is closed or resolved: right once, and not to be watched any more."""
 

@@ -163,6 +163,11 @@ class Attempt:
         return tuple(found)
 
     @property
+    def known(self) -> bool:
+        """What is held is held for good, and what it cost is certain."""
+        return self.quiet and self.detailed and not self.provisional
+
+    @property
     def merging(self) -> bool:
         """A merge has been asked for and nobody has said what became of it."""
         return self.merge_asked and not self.merge_answered

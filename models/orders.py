@@ -181,10 +181,12 @@ class OrderNotFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeFailed:
-    """The question itself failed; nothing was learned."""
+    """The question itself failed; nothing was learned of the order."""
 
     client_order_id: ClientOrderId
     why: str
+    barred: bool = False
+    """The venue refuses the account (401, 403). Trading stops: what is open cannot even be looked at."""
 
 
 ProbeAnswer = OrderSeen | OrderNotFound | ProbeFailed

@@ -17,6 +17,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import lcm
 
 from models.book import Levels
 from models.fees import FeeSchedule, taker_fee
@@ -105,7 +106,7 @@ def choose(
     missing = MicroShares(high - low)
     paid = _paid_on_surplus(legs, low)
     complete_size = MicroShares(0) if forbidden else _completable(legs, low, high, lot)
-    unwind_size = _unwindable(legs, low, high, lot)
+    unwind_size = _unwindable(legs, low, high)
     compared = MicroShares(min((s for s in (complete_size, unwind_size) if s), default=missing))
     sunk = MicroUsd(-divide_down(-paid * compared, missing)) if missing else MicroUsd(0)
 
@@ -163,13 +164,15 @@ def _completable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares
     return size if all(_allowed(leg.market, need, leg.asks) for leg, need in needs) else MicroShares(0)
 
 
-def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares, lot: MicroShares) -> MicroShares:
-    """By how much the largest holdings can be sold down, never below nothing; 0 where it cannot be done."""
+def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares) -> MicroShares:
+    """By how much the largest holdings can be sold down, never below nothing; 0 where it cannot be done. In the lots of
+    those markets alone: what they hold too much of may be less than the common lot of the set.
+    """
     long = [leg for leg in legs if leg.held > low]
     if any(not leg.ready or not leg.bids for leg in long):
         return MicroShares(0)
     floor = max([low, 0, *(leg.held - _depth(leg.bids) for leg in long)])
-    size = lot_rounded_down(MicroShares(high - floor), lot)
+    size = lot_rounded_down(MicroShares(high - floor), MicroShares(lcm(*(leg.market.lot for leg in long))))
     if size <= 0:
         return MicroShares(0)
     sales = [(leg, MicroShares(leg.held - (high - size))) for leg in long if leg.held > high - size]

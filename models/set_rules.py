@@ -26,8 +26,8 @@ from models.messages import (
 )
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import Phase, committed, fold
-from models.orders import OrderSeen, Refused
-from models.set_events import CooldownEnded, InflightExpired, OrderFactSeen, OrderTimedOut, ProbeDue, RetryDue
+from models.orders import OrderSeen, ProbeFailed, Refused
+from models.set_events import CooldownEnded, Halt, InflightExpired, OrderFactSeen, OrderTimedOut, ProbeDue, RetryDue
 from models.set_state import (
     Cooldown,
     Exposed,
@@ -159,6 +159,9 @@ def learn(record: Record, event: OrderFactSeen, turn: Turn) -> Record:
             turn.incident("stray", f"{type(fact).__name__} about an order that this set does not know")
             turn.halt(None, f"stray {type(fact).__name__}")
             continue
+        if isinstance(fact, ProbeFailed) and fact.barred:
+            set_id = turn.terms.complete_set.set_id
+            turn.do(Halt(reason=f"{set_id}: the venue refuses this account: {fact.why}", at=turn.now))
         index, client_order_id = owner
         before = attempts[index]
         after = turn.fold(before, client_order_id, event, fact)

@@ -242,6 +242,7 @@ def _may_wait(record: PartialFillProtect, choice: ProtectionChoice) -> bool:
 @leads_to(
     {
         State.PARTIAL_FILL_PROTECT: "a fill was reversed",
+        State.FAILED: "a fill was reversed after the market had resolved",
         State.COOLDOWN: "every fill priced and final, merged if possible",
     }
 )
@@ -249,7 +250,9 @@ def close_success(record: Success, _event: Proceed, turn: Turn) -> Record | None
     attempt = record.attempt
     if attempt.naked:
         return _protect(record, attempt, turn)
-    if not attempt.detailed or attempt.provisional or not attempt.quiet:
+    if attempt.sets <= 0:
+        return turn.enter(Failed, record, attempt)
+    if not attempt.known:
         return None
     if turn.terms.merges and attempt.sets > 0 and not attempt.merge_asked and not attempt.paid_out:
         market_id = turn.terms.market_ids[0]
@@ -274,7 +277,7 @@ def close_failed(record: Failed, _event: Proceed, turn: Turn) -> Record | None:
         return _protect(record, attempt, turn)
     if attempt.sets > 0:
         return turn.enter(Success, record, attempt)
-    if not attempt.detailed or attempt.provisional or not attempt.quiet:
+    if not attempt.known:
         return None
     if not _may_retry(attempt, turn):
         return turn.finish(record, attempt)

@@ -155,10 +155,11 @@ class Turn:
         return Ladders(tag=tag)
 
     def tend(self, record: Record) -> Record:
-        """Book what has been paid out, and keep a probe coming for as long as something is not known. A merge that is
-        on its way has its answer first: what it turned into cash is not paid out once more.
+        """Book what has been paid out, and keep a probe coming for as long as something is not known. A payout is
+        booked once, so not before it is certain what was held: a provisional fill may be reversed, and a merge that is
+        on its way has its answer first.
         """
-        if not isinstance(record, Idle | Cooldown) and record.attempt.quiet and not record.attempt.merging:
+        if not isinstance(record, Idle | Cooldown) and record.attempt.known and not record.attempt.merging:
             record = replace(record, attempt=self.pay(record.attempt))
         if isinstance(record, Idle | Cooldown) or record.timers.runs(TimerName.PROBE) or not unsettled(record.attempt):
             return record

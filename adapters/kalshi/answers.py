@@ -15,7 +15,7 @@ import msgspec
 from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
 from adapters.kalshi.frames import UNREADABLE
 from adapters.kalshi.order_wire import Cancelled, Created, CreatedBatch, ErrorBody, own_id
-from adapters.venue import VenueReadError, VenueReadRefusedError
+from adapters.venue import AccountRefusedError, VenueReadError, VenueReadRefusedError
 from models.hostile import clean
 from models.money import MicroShares, MoneyError, parse_shares
 from models.orders import (
@@ -223,7 +223,7 @@ def read(answer: HttpAnswer, decoder: msgspec.json.Decoder[T]) -> T:
         error = error_of(answer.body)
         words = f"HTTP {answer.status} {'' if error is None else clean(f'{error.code} {error.details}', 80)}".strip()
         if answer.status in (401, 403) and error is not None:
-            raise VenueReadRefusedError(_remedy(error, words))
+            raise AccountRefusedError(_remedy(error, words))
         if 400 <= answer.status < 500 and answer.status not in (408, 409, 425, 429) and error is not None:
             raise VenueReadRefusedError(words)
         raise VenueReadError(words)

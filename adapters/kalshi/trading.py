@@ -27,7 +27,15 @@ from adapters.kalshi.signing import RequestSigner
 from adapters.kalshi.user_session import KalshiUserSession
 from adapters.kalshi.weather import Weather
 from adapters.rate import RateBudget
-from adapters.venue import Capabilities, Endpoint, GateEntry, Position, VenueReadError, VenueReadRefusedError
+from adapters.venue import (
+    AccountRefusedError,
+    Capabilities,
+    Endpoint,
+    GateEntry,
+    Position,
+    VenueReadError,
+    VenueReadRefusedError,
+)
 from models.clock import MS, SECOND, Clock
 from models.config_machine import VenueOptions
 from models.market import Market, MarketId
@@ -145,7 +153,7 @@ class KalshiOrders:
                 return OrderNotFound(client_order_id=own, source="orders")
             seen = order_seen(row)
         except (VenueReadError, VenueReadRefusedError) as error:
-            return ProbeFailed(client_order_id=own, why=str(error))
+            return ProbeFailed(client_order_id=own, why=str(error), barred=isinstance(error, AccountRefusedError))
         except MoneyError:
             seen = None
         if seen is None or seen.client_order_id != own:

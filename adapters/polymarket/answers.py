@@ -18,7 +18,7 @@ from adapters.polymarket.amounts import CENT
 from adapters.polymarket.frames import SizeTable
 from adapters.polymarket.order_wire import Cancelled, Error, Placed
 from adapters.polymarket.wire import UNREADABLE
-from adapters.venue import VenueReadError, VenueReadRefusedError
+from adapters.venue import AccountRefusedError, VenueReadError, VenueReadRefusedError
 from models.hostile import clean
 from models.market import Action
 from models.money import MICRO, MicroShares, MoneyError
@@ -176,7 +176,7 @@ def read(answer: HttpAnswer, decoder: msgspec.json.Decoder[T]) -> T:
     if answer.status != 200:
         words = f"HTTP {answer.status} {error_of(answer)}".strip()
         if 400 <= answer.status < 500 and answer.status not in (408, 425, 429):
-            raise VenueReadRefusedError(words)
+            raise (AccountRefusedError if answer.status in (401, 403) else VenueReadRefusedError)(words)
         raise VenueReadError(words)
     try:
         return decoder.decode(answer.body)

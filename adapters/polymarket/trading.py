@@ -32,6 +32,7 @@ from adapters.polymarket.terms import TermsBook
 from adapters.polymarket.user_session import PolymarketUserSession
 from adapters.rate import RateBudget
 from adapters.venue import (
+    AccountRefusedError,
     Capabilities,
     Endpoint,
     GateEntry,
@@ -171,7 +172,7 @@ class PolymarketOrders:
                 return ended_unseen(intent, venue_order_id)
             return joined(intent, order.order_id, row, traded, self._clock.wall_ns() - intent.at)
         except (VenueReadError, VenueReadRefusedError) as error:
-            return ProbeFailed(client_order_id=own, why=str(error))
+            return ProbeFailed(client_order_id=own, why=str(error), barred=isinstance(error, AccountRefusedError))
         except MoneyError:
             return ProbeFailed(client_order_id=own, why="the order's state could not be read")
 

@@ -13,7 +13,7 @@ import msgspec
 from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
 from adapters.simulated import wire
 from adapters.simulated.values import UNREADABLE, order_seen_of
-from adapters.venue import VenueReadError, VenueReadRefusedError
+from adapters.venue import AccountRefusedError, VenueReadError, VenueReadRefusedError
 from models.hostile import clean
 from models.orders import Accepted, ClientOrderId, OutcomeUnknown, Refused, SubmitAnswer, VenueOrderStatus
 
@@ -107,7 +107,8 @@ def read(answer: HttpAnswer, kind: type[Body]) -> Body:
     if answer.status != 200:
         code = error_code(answer)
         if 400 <= answer.status < 500 and answer.status != 429 and code:
-            raise VenueReadRefusedError(f"HTTP {answer.status} {clean(code, 40)}")
+            kind_of = AccountRefusedError if answer.status in (401, 403) else VenueReadRefusedError
+            raise kind_of(f"HTTP {answer.status} {clean(code, 40)}")
         raise VenueReadError(f"HTTP {answer.status} {clean(code, 40)}".strip())
     try:
         return msgspec.json.decode(answer.body, type=kind)

@@ -17,7 +17,15 @@ from adapters.simulated.answers import GONE, error_code, judged, read, submit_an
 from adapters.simulated.catalog import VENUE
 from adapters.simulated.session import UserSession
 from adapters.simulated.values import UNREADABLE, fill_of, order_seen_of
-from adapters.venue import Endpoint, GateEntry, MissingKeysError, Position, VenueReadError, VenueReadRefusedError
+from adapters.venue import (
+    AccountRefusedError,
+    Endpoint,
+    GateEntry,
+    MissingKeysError,
+    Position,
+    VenueReadError,
+    VenueReadRefusedError,
+)
 from models.clock import MS, Clock
 from models.config_machine import VenueOptions
 from models.hostile import clean
@@ -136,7 +144,9 @@ class SimulatedOrders:
                 return OrderNotFound(client_order_id=client_order_id, source="orders")
             seen = order_seen_of(read(answer, wire.OrderAnswer))
         except (NotSentError, AnswerLostError, VenueReadError, VenueReadRefusedError) as error:
-            return ProbeFailed(client_order_id=client_order_id, why=str(error))
+            return ProbeFailed(
+                client_order_id=client_order_id, why=str(error), barred=isinstance(error, AccountRefusedError)
+            )
         except (KeyError, ValueError):
             return ProbeFailed(client_order_id=client_order_id, why="the order's state could not be read")
         if seen.client_order_id != client_order_id:

@@ -20,6 +20,6 @@ def test_no_invariant_breaks_in_a_venues_own_language(dialect: str, seed: int) -
 
 @pytest.mark.parametrize("dialect", SEEDS)
 def test_a_seed_is_one_run_in_a_venues_own_language(dialect: str) -> None:
-    first, second = run(4, dialect=dialect), run(4, dialect=dialect)
+    first, second = run(0, dialect=dialect), run(0, dialect=dialect)
     assert first.orders > 0
     assert (first.trace, first.steps, first.attempts) == (second.trace, second.steps, second.attempts)

@@ -249,6 +249,25 @@ def test_a_silent_market_is_lost_and_asked_for_anew() -> None:
         assert stage.wanted() == [("m", 1, "silent")]
 
 
+def test_a_paused_market_is_asked_about_until_it_trades_again() -> None:
+    """Found by the simulator: the word that a market had reopened was lost, and nobody asked."""
+    with HotStage() as stage:
+        stage.connect()
+        stage.status(StatusChanged(M, MarketStatus.PAUSED, "", stage.clock.boot_ns()))
+        stage.snapshots.clear()
+
+        stage.tick(1)
+        stage.tick(SILENT_NS)
+        assert stage.wanted() == [("m", 1, "paused")]
+        stage.tick(1)
+        assert stage.wanted() == [("m", 1, "paused")] * 2
+
+        stage.status(StatusChanged(M, MarketStatus.OPEN, "", stage.clock.boot_ns()))
+        stage.snapshots.clear()
+        stage.tick(SILENT_NS + 1)
+        assert ("m", 1, "paused") not in stage.wanted()
+
+
 def test_a_heartbeat_keeps_a_quiet_market_fresh() -> None:
     with HotStage() as stage:
         stage.connect()

@@ -66,6 +66,16 @@ def test_what_was_paid_does_not_decide_between_completing_and_unwinding(paid):
     assert choice.unwind - choice.complete == 100_000
 
 
+def test_a_residue_below_the_common_lot_is_sold_in_the_lots_of_its_own_market():
+    """Found by the simulator: half a share was held for good, because another market of the set trades whole ones."""
+    fine = a_market(lot=0.01)
+
+    choice = decide(leg(2.5, bids=[("0.42", 33)], market=fine), leg(2, asks=[("0.52", 49)]), cap="0.99", lot=1)
+
+    assert choice.remedy is Remedy.UNWIND
+    assert [(order.leg, order.size) for order in choice.orders] == [(0, shares(0.5))]
+
+
 def test_of_equals_completing_is_preferred():
     choice = decide(leg(10, bids=[("0.44", 100)]), leg(0, asks=[("0.56", 100)]))
 

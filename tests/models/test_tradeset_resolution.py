@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.orders import FillState
 from models.rows import AttemptChanged, Ending, Settled
 from models.set_state import State, TimerName
 from tests.stage import Stage
@@ -140,6 +141,25 @@ def test_a_merge_that_is_answered_after_the_payout_was_booked_is_not_booked_as_w
 
     assert [s.kind for s in stage.rows(Settled)] == ["resolution"]
     assert last_row(stage).realized_pnl == 0
+
+
+def test_a_fill_that_is_reversed_after_the_market_has_resolved_is_not_paid_for():
+    """Found by the simulator: SUCCESS without a set, and ten dollars booked where the venue paid none."""
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.accept(1, 10, fills=False)
+    trade = stage.fill(1, 10, state=FillState.PROVISIONAL)
+    assert stage.state is State.SUCCESS
+
+    stage.resolve(yes_pays="0")
+    assert stage.rows(Settled) == [], "what is provisional may still go"
+    stage.fill(1, 10, state=FillState.REVERSED, trade=trade)
+
+    [settled] = stage.rows(Settled)
+    assert (settled.yes_size, settled.no_size, settled.cash) == (shares(10), 0, 0)
+    assert stage.state is State.COOLDOWN
+    assert last_row(stage).realized_pnl == -4_500_000
 
 
 def test_a_residue_on_a_netting_venue_is_paid_apart_from_the_sets():

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from models.messages import CancelOrder, ProbeOrder
+from models.clock import BootNs
+from models.messages import CancelOrder, ProbeAnswered, ProbeOrder
 from models.order_life import Phase
-from models.orders import CancelResult, Purpose, VenueOrderStatus
+from models.orders import AttemptId, CancelResult, ClientOrderId, ProbeFailed, Purpose, VenueOrderStatus
 from models.set_state import State, TimerName
 from models.sets import LegPolicy
 from tests.stage import Stage
@@ -150,3 +151,23 @@ def test_a_residue_too_small_to_trade_is_worked_on_when_a_late_fill_makes_it_lar
     assert stage.halted
     assert stage.state is State.PARTIAL_FILL_PROTECT
     assert stage.attempt.surplus == shares(2 + late)
+
+
+def test_a_venue_that_refuses_the_account_when_asked_about_an_order_halts_trading_at_once():
+    """Found by the simulator (V12): a revoked key while a fill was reversed, and nobody who could know."""
+    stage = Stage()
+    stage.approve()
+    stage.lose_answer(0)
+    own, attempt_id = stage.order(0).client_order_id, stage.order(0).attempt_id
+
+    stage.tell(probe_failed(attempt_id, own, "HTTP 500", barred=False))
+    assert not stage.halted
+    stage.tell(probe_failed(attempt_id, own, "HTTP 401 bad_signature", barred=True))
+
+    assert stage.halted
+    assert stage.state is State.IN_DOUBT
+
+
+def probe_failed(attempt_id: AttemptId, own: ClientOrderId, why: str, *, barred: bool) -> ProbeAnswered:
+    answer = ProbeFailed(client_order_id=own, why=why, barred=barred)
+    return ProbeAnswered(attempt_id=attempt_id, answer=answer, fills=(), at=BootNs(0))

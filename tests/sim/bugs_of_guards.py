@@ -107,12 +107,12 @@ def halts_by_message() -> list[Patch]:
     return [(Gate, "_open_to", lambda self, market_ids: True)]
 
 
-@bug("I7")
+@bug("I6", "I7")
 def keeps_the_halt_in_memory() -> list[Patch]:
     return [(StateDirectory, "store_halt", lambda self, record: True)]
 
 
-@bug("I15")
+@bug("I4", "I8", "I15")
 def opens_before_it_has_reconciled() -> list[Patch]:
     return [(Gate, "hold", lambda self, reason, key="start": None)]
 
@@ -122,7 +122,7 @@ def comes_up_empty() -> list[Patch]:
     return [(set_steps, "recover", lambda found, unfinished, turn: Idle(past=tuple(found)))]
 
 
-@bug("I2", "I3", "I4", "I8")
+@bug("I2", "I3", "I4", "I5", "I8")
 def takes_the_unanswered_for_unsent() -> list[Patch]:
     """After a restart: no word from the venue, so it never left."""
     whole = recovery.life_from

@@ -95,12 +95,19 @@ class Exposure:
         due = max(since, world.awake_since) + self._max_inflight_ns + SLACK_NS + lost
         world.at(max(due, world.now + SLACK_NS), lambda: self._too_long(attempt_id, since, disturbed, lost))
 
+    def _unheard(self, attempt_id: str, since: int) -> bool:
+        """It is naked because a fill was reversed, of which nobody may have heard yet: a stream that is half open is
+        found out within ten seconds, and the answers to two questions may get lost meanwhile.
+        """
+        return self._reversed_at.get(attempt_id) == since and self._world.now - since < NEWS_NS
+
     def _too_long(self, attempt_id: str, since: int, disturbed: int, lost: int) -> None:
         """I5: by now either it is mended or trading is halted and an alarm is on record."""
         world = self._world
         if self._naked_since.get(attempt_id) != since:
             return
         late = max(since, world.awake_since) + self._max_inflight_ns > world.now
+        late = late or self._unheard(attempt_id, since)
         if world.disturbed - disturbed > lost or world.frozen or world.bot.over or late:
             self._ask_later(attempt_id, since, disturbed)
             return

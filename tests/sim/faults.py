@@ -20,7 +20,8 @@ CHANCES: Final[dict[str, tuple[str, float, float]]] = {
     "connect_refused": ("T02", 0.02, 0.3),
     "request_lost": ("T11 O02", 0.02, 0.3),
     "request_late": ("O01", 0.05, 0.4),
-    "request_very_late": ("O01 O05", 0.01, 0.1),
+    "request_very_late": ("O01 O05", 0.02, 0.15),
+    "merge_late": ("T13 V01", 0.1, 0.8),
     "request_twice": ("T13 V10 O03", 0.05, 0.3),
     "reply_lost": ("T13", 0.02, 0.3),
     "reply_never": ("T13 O01 O11 O14", 0.02, 0.25),
@@ -115,6 +116,7 @@ NOT_ON_PAPER: Final = frozenset(
         "request_late",
         "request_very_late",
         "request_twice",
+        "merge_late",
         "user_link_drop",
         "user_half_open",
         "short_cash",
@@ -170,6 +172,8 @@ class Faults:
                 self._levers.append({"lever": name, "chance": low + (high - low) * strength**2, **more})
             else:
                 self._timed[name] = TIMED[name][1] * (0.5 + strength)
+        if "midnight" in self._timed and only is None and self._rng.random() < 0.5:
+            self._timed.setdefault("wall_step", TIMED["wall_step"][1] / 2)  # a day that ends twice (K03)
 
     def midnight_in(self, at_ns: int | None) -> int:
         """By how much to move the run's day so that a UTC day ends in the middle of it, at virtual time `at_ns` if that

@@ -27,7 +27,6 @@ QUICKLY = (
     "completes_more_than_is_missing",
     "dies_of_a_late_merge",
     "drops_order_news",
-    "follows_with_what_was_wanted",
     "forgets_that_markets_are_taken",
     "forgets_the_inflight_timer",
     "keeps_the_halt_in_memory",
@@ -36,14 +35,11 @@ QUICKLY = (
     "never_cancels",
     "never_sees_a_surplus",
     "opens_before_it_has_reconciled",
-    "pays_through_the_book",
     "releases_too_early",
     "resends_with_a_new_id",
     "resends_with_the_same_id",
-    "sells_the_whole_leg",
     "sends_before_it_commits",
     "sizes_legs_by_dollars",
-    "takes_the_unanswered_for_unsent",
     "trusts_absence_at_once",
 )
 """Bugs that the first few seeds find; `make garden` looks for all of them."""
@@ -107,7 +103,7 @@ def test_what_only_wavers_does_not_count_as_growth():
 def test_a_planted_bug_is_found(name):
     bug = next(bug for bug in BUGS if bug.name == name)
 
-    found = find(bug, 40)
+    found = find(bug, 80)
 
     assert found is not None
     assert found.invariant in bug.breaks

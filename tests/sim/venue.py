@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -176,6 +177,16 @@ class Venue:
         """Put one lever in, now."""
         self.exchange.pull(Lever(lever=LeverName(lever), **more), self.time(now))
         self.next_at = min(self.next_at, now)
+
+    @contextmanager
+    def without(self, *names: str) -> Iterator[None]:
+        """These levers do not fire meanwhile."""
+        levers = self.exchange.levers
+        whole, levers._armed = levers._armed, [a for a in levers._armed if a.lever.lever.value not in names]
+        try:
+            yield
+        finally:
+            levers._armed = whole
 
     def calm(self) -> None:
         """No lever fires any more. What has begun (a restart, a silence) runs its course."""

@@ -117,7 +117,10 @@ class Http:
         world = self._world
         if all(world.venue.order(i) is not None for i in world.tongue.orders_in(request)):
             world.travel(request, 1)
-            self._arrive(request, ticket)
+            # What the copy of an order that the venue has is told must be about that order: a refusal that is definite
+            # for the copy (no quota left, say) would be read as one of the order, and the venue is the liar then.
+            with world.venue.without("rate_limited", "refuse"):
+                self._arrive(request, ticket)
 
     def _arrive(self, request: web.Request, ticket: _Ticket) -> None:
         world = self._world
@@ -138,6 +141,8 @@ class Http:
         delay = answer.delay
         if hit("reply_late", request.method):
             delay += int(world.rng.uniform(0.8, 5.0) * SECOND)
+        if world.tongue.merges(request) and hit("merge_late", request.method):
+            delay += int(world.rng.uniform(0.5, 7.0) * SECOND)
         match answer.manner:
             case Manner.HANG | Manner.RESET:
                 self._reply(ticket, lost, delay)
