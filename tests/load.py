@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.acceptance.stage import Bot, Venue, a_bot, a_venue, configure, rows, until
+from tests.load_floor import a_floor, floor_ms
 
 CYCLE: Final = 500
 SHARE: Final = 0.8
@@ -73,6 +74,8 @@ class Run:
     back_s: float | None = None
     """After the flood, until every book was ready."""
     code: int | None = None
+    floor_ms: list[float] = field(default_factory=list)
+    """What the same way takes into a process that does nothing else, one before each halt."""
     latch_ms: list[float] = field(default_factory=list)
     answer_ms: list[float] = field(default_factory=list)
 
@@ -104,7 +107,8 @@ def run(rate: int, markets: int, seconds: float, *, trials: int = 0, flood: bool
         sampler = Sampler(bot.process.pid, outcome.rss_mb)
         sampler.start()
         if trials:
-            halt_and_resume(bot.state / "control.sock", trials, ends, outcome)
+            with a_floor(bot.state) as floor:
+                halt_and_resume(bot.state / "control.sock", floor, trials, ends, outcome)
         time.sleep(max(0.0, ends - time.monotonic()))
         outcome.seconds = time.monotonic() - began
         outcome.read = feed(bot)["frames"] - frames
@@ -162,12 +166,13 @@ class Sampler(threading.Thread):
         self.join()
 
 
-def halt_and_resume(path: Path, trials: int, ends: float, outcome: Run) -> None:
+def halt_and_resume(path: Path, floor: Path, trials: int, ends: float, outcome: Run) -> None:
     """Evenly over the time that is left. A halt counts from before the connection is made until the gate's own time
     of it; the answer is what the operator waits for.
     """
     for number in range(trials):
         pause = (ends - time.monotonic()) / (trials - number)
+        outcome.floor_ms.append(floor_ms(floor, b"halt -- trial"))
         began = time.time_ns()
         halted = talk(path, "halt", "--", f"trial {number}")
         outcome.answer_ms.append((time.time_ns() - began) / 1e6)
@@ -323,7 +328,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"capacity {most:,} frames/s with {options.markets} markets")
     print(f"ready again {flood.back_s:.2f} s after the flood" if flood.back_s is not None else "")
     for phase, outcome in (("steady", steady), ("flood", flood)):
-        for name, values in (("latch", outcome.latch_ms), ("answer", outcome.answer_ms)):
+        for name, values in (
+            ("latch", outcome.latch_ms),
+            ("answer", outcome.answer_ms),
+            ("a process that does nothing", outcome.floor_ms),
+        ):
             print(
                 f"{phase}: halt to {name}: {len(values)} trials, p50 {quantile(values, 0.5):.2f} ms, "
                 f"p99 {quantile(values, 0.99):.2f} ms, most {quantile(values, 1):.2f} ms"
@@ -346,7 +355,10 @@ def broken(steady: Run, flood: Run) -> list[str]:
             found.append(f"{grown:.0f} MB more in the second half at {outcome.rate}")
     for outcome in (steady, flood):
         if outcome.latch_ms and quantile(outcome.latch_ms, 0.99) > LATCH_MS:
-            found.append(f"halt to latch {quantile(outcome.latch_ms, 0.99):.2f} ms at {outcome.rate}")
+            found.append(
+                f"halt to latch {quantile(outcome.latch_ms, 0.99):.2f} ms at {outcome.rate} frames/s "
+                f"({quantile(outcome.floor_ms, 0.99):.2f} ms into a process that does nothing)"
+            )
     return found
 
 
