@@ -249,7 +249,8 @@ def _evaluate(facts: Gathered, sets: Sets, up_ns: int, violations: Sequence[str]
         verdict, reasons = "fail", ["average net profit per completed set is not above the target"]
     unknown = _paper_line(facts, QUOTED).unknown if facts.mode == "paper" else 0
     if unknown:
-        reasons.append(f"{unknown} paper attempts have no pessimistic figure (books not ready, or stopped) and count 0")
+        what = "paper attempt has" if unknown == 1 else "paper attempts have"
+        reasons.append(f"{unknown} {what} no pessimistic figure (books not ready, or stopped) and count 0")
     return Evaluation(
         sets=sets.completed,
         days=days,

@@ -21,6 +21,8 @@ from models.status_rows import iso
 SHOWN_DEFAULT: Final = 12
 SHOWN_MOST: Final = 1_000
 
+PAPER_MONEY: Final = "paper: the state is the shifted fill's, the money the pessimistic one's ($0.00: that one missed)"
+
 
 def positions(call: Call) -> Reply:
     now = call.face.snapshot().at
@@ -114,7 +116,8 @@ def trades(call: Call) -> Reply:
         )
         for row in rows
     ]
-    return _listed("trades", rows, columns, cells, call, "no attempt yet", [])
+    tail = [PAPER_MONEY] if any(row.mode == "paper" for row in rows) else []
+    return _listed("trades", rows, columns, cells, call, "no attempt yet", tail)
 
 
 def opps(call: Call) -> Reply:

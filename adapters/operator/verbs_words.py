@@ -73,7 +73,7 @@ def register(commands: Commands) -> None:
     for command in (
         Command(
             name="config",
-            summary="effective parameters and where each comes from",
+            summary="the parameters in force, in the form of config.yaml",
             run=config,
             places=everywhere,
         ),

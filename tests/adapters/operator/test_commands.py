@@ -8,8 +8,10 @@ from adapters.operator.command import Caller, Place, Reply, dispatch, words_of
 from adapters.operator.commands import COMMANDS
 from adapters.operator.events import Level, Selection
 from adapters.operator.face import Leaving
+from models.clock import WallNs
+from models.listing import TradeLine
 from models.market import MarketId, SetId
-from models.money import MicroUsd
+from models.money import MicroShares, MicroUsd
 from models.status import SetRow
 from tests.adapters.operator.fake_bot import FakeBot, a_market, a_snapshot, an_opportunity
 
@@ -290,6 +292,27 @@ def test_opportunities_are_listed_with_their_reasons() -> None:
     document = give(bot, "opps").document
     assert document is not None
     assert document["opportunities"][0]["edge"] == "-0.002"  # type: ignore[index]
+
+
+def test_a_list_of_paper_trades_says_whose_money_it_shows() -> None:
+    def trade(mode: str) -> TradeLine:
+        return TradeLine(
+            at=WallNs(1),
+            tradeset_id=f"a-{mode}",
+            set_id="m1",
+            mode=mode,
+            state="success",
+            size=MicroShares(10),
+            cost=MicroUsd(0),
+            fees=MicroUsd(0),
+            pnl=MicroUsd(0),
+        )
+
+    bot = FakeBot()
+    bot.trades = lambda limit: [trade("live")]  # type: ignore[method-assign]
+    assert not give(bot, "trades").lines[-1].startswith("paper:")
+    bot.trades = lambda limit: [trade("live"), trade("paper")]  # type: ignore[method-assign]
+    assert give(bot, "trades").lines[-1].startswith("paper: ")
 
 
 def test_empty_lists_say_that_they_are_empty() -> None:
