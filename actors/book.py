@@ -65,9 +65,12 @@ class BookActor(BotActor):
         ledger: Address,
         depth: int,
         lagging_ms: int,
+        proof_ns: int = 0,
     ) -> None:
         """`lagging_ms`: exchange-to-us lag above which the book calls itself not ready until it has caught up to half
         of that (without the gap between the two, a lag that wavers would be a ledger row per frame).
+
+        `proof_ns`: a heartbeat without other news is told only where the proof told last is so much older; 0: each one.
         """
         super().__init__(dispatcher, f"book:{market.market_id}", on_crash)
         self._market = market
@@ -77,6 +80,7 @@ class BookActor(BotActor):
         self._ledger = ledger
         self._lagging_ms = lagging_ms
         self._lag_limit = lagging_ms
+        self._proof_ns = proof_ns
         self._closed: NotReady | None = None
         """PAUSED or RESOLVED by the venue's own word, None while the market is open."""
         self._closed_at = BootNs(0)
@@ -106,7 +110,7 @@ class BookActor(BotActor):
         if kind is BookSnapshot:
             self._snapshot(message)
         elif kind is MarketAlive:
-            self._after(self._book.alive(message))
+            self._alive(message)
         elif kind is LaddersWanted:
             self._answer(message)
         elif kind is FreshWanted:
@@ -121,6 +125,16 @@ class BookActor(BotActor):
             self._status(message)
         else:
             raise TypeError(f"a book cannot handle {kind.__name__}")
+
+    def _alive(self, message: MarketAlive) -> None:
+        """Thousands of quiet markets say every second that they are quiet, and nobody decides by that second."""
+        book = self._book
+        effect = book.alive(message)
+        if effect is CHANGED and self._news is None and self._closed is None and not book.proof_due(self._proof_ns):
+            lag = book.lag_ms
+            if lag is None or lag <= self._lag_limit:
+                return
+        self._after(effect)
 
     def _after(self, effect: Effect) -> None:
         if effect is Effect.NOTHING:

@@ -93,6 +93,10 @@ class LaneInbox:
         """Somebody waits for the receiver, or it is at work; never after the stop."""
         return not self._closed and (self.working or bool(self._urgent or self._ordinary))
 
+    def quiet(self) -> bool:
+        """Nothing waits and nobody is at work."""
+        return not (self.working or self._urgent or self._ordinary)
+
     def empty(self) -> bool:
         return not (self._urgent or self._ordinary)
 

@@ -45,7 +45,7 @@ from models.risk import MINUTE_NS, RiskState, limits_from
 from models.set_events import Action
 from models.set_state import Record
 from models.sizing import Sizing
-from models.terms import LAGGING_FACTOR, TICK_NS
+from models.terms import LAGGING_FACTOR, TICK_NS, markets_alone, proof_every_ns
 from models.watch import SetWatch
 
 DEPTH_LEVELS = 10
@@ -218,6 +218,8 @@ class Network:
         plan, ports = self.plan, self._ports
         depth = DEPTH_LEVELS if plan.config.strategy.sizing is Sizing.DEPTH else 0
         made = {}
+        alone = markets_alone([terms.complete_set for terms in plan.execution])
+        proof_ns = proof_every_ns(plan.config.runtime)
         for market_id, market in plan.markets.items():
             book = BookActor(
                 self._carriers.hot,
@@ -229,6 +231,7 @@ class Network:
                 ledger=self.told,
                 depth=depth,
                 lagging_ms=plan.config.runtime.max_lag_ms * LAGGING_FACTOR,
+                proof_ns=proof_ns if market_id in alone else 0,
             )
             made[market_id] = book
             self._books[market_id] = book.address

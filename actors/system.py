@@ -388,7 +388,12 @@ def _markets_of(plan: Plan, name: VenueName) -> list[Market]:
 
 
 def _inbox_probe(name: str, inbox: LaneInbox) -> Probe:
-    return Probe(handled=lambda: inbox.handled, busy=lambda: name if inbox.busy else None, waiting=lambda: len(inbox))
+    return Probe(
+        handled=lambda: inbox.handled,
+        busy=lambda: name if inbox.busy else None,
+        waiting=lambda: len(inbox),
+        quiet=inbox.quiet,
+    )
 
 
 def ending_ns(horizons_s: Sequence[float]) -> int:

@@ -35,6 +35,8 @@ class Probe:
     busy: Callable[[], str | None]
     waiting: Callable[[], int] = lambda: 0
     """Messages in its inbox."""
+    quiet: Callable[[], bool] = lambda: False
+    """True: idle with an empty inbox, which is all that there is to see. Of thousands of workers nearly all are."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,9 @@ class Watchdog:
         stuck: BootNs | None = None
         waiting, oldest = 0, now
         for name, probe in self._probes.items():
+            if probe.quiet():
+                self._seen.pop(name, None)
+                continue
             handled, busy, queued = probe.handled(), probe.busy(), probe.waiting()
             seen = self._seen.get(name)
             if seen is None:

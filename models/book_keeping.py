@@ -84,6 +84,7 @@ class Book:
         "_levels",
         "_lost_at",
         "_pending",
+        "_proven_at",
         "_published_at",
         "_quiet",
         "_seen_no",
@@ -132,6 +133,7 @@ class Book:
         self._lost_at = 0
         self._quiet = False
         self._published_at = BootNs(0)
+        self._proven_at = BootNs(0)
 
     # -- events
 
@@ -261,10 +263,15 @@ class Book:
         """
         return not self._quiet or at - self._published_at >= QUIET_NS
 
+    def proof_due(self, every_ns: int) -> bool:
+        """Whether the last top's evidence is so much older than the book's that it is worth publishing for that."""
+        return self.evidence_at - self._proven_at >= every_ns
+
     def top(self) -> TopOfBook:
         """The current top as a value. Each call is a new version."""
         self.version += 1
         self._published_at = self.received_at
+        self._proven_at = self.evidence_at
         yes_bid, yes_ask, no_bid, no_ask = self._best
         yes_bids, yes_asks, no_bids, no_asks = self._levels
         return TopOfBook(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from models.clock import SECOND
 from models.config import Config
+from models.config_machine import Runtime
 from models.market import Market, MarketId
 from models.money import MicroUsd
 from models.sets import CompleteSet, prove
@@ -58,3 +59,21 @@ LAGGING_FACTOR = 4
 
 TICK_NS = SECOND // 4
 """Period of the signal's own wake-up: cooldowns that end, ages that grow, silence, minute counters."""
+
+PROOFS_PER_AGE = 4
+"""A quiet book's evidence is told at least so often before it would be too old, or silent."""
+
+
+def proof_every_ns(runtime: Runtime) -> int:
+    return min(runtime.max_book_age_ns, runtime.silent_market_ns) // PROOFS_PER_AGE
+
+
+def markets_alone(sets: Iterable[CompleteSet]) -> frozenset[MarketId]:
+    """Markets whose evidence is compared with no other market's (`verdict`: the skew between legs)."""
+    seen: set[MarketId] = set()
+    shared: set[MarketId] = set()
+    for complete_set in sets:
+        seen.update(complete_set.market_ids)
+        if len(complete_set.market_ids) > 1:
+            shared.update(complete_set.market_ids)
+    return frozenset(seen - shared)

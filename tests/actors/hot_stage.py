@@ -35,7 +35,10 @@ LAGGING_MS = 1_000
 class HotStage:
     """Markets and watches on one run queue. Use as a context manager; any crash of an actor fails the test."""
 
-    def __init__(self, markets: Sequence[Market] = (), watches: Sequence[SetWatch] = (), *, depth: int = 0) -> None:
+    def __init__(
+        self, markets: Sequence[Market] = (), watches: Sequence[SetWatch] = (), *, depth: int = 0, proof_ns: int = 0
+    ) -> None:
+        self._proof_ns = proof_ns
         self.clock, self.ids = FakeClock(), CountingIds()
         self.risk, self.ledger, self.snapshots = Collector(), Collector(), Collector()
         self.crashed: list[BaseException] = []
@@ -72,6 +75,7 @@ class HotStage:
             ledger=self.ledger,
             depth=depth,
             lagging_ms=LAGGING_MS,
+            proof_ns=self._proof_ns,
         )
 
     def __enter__(self) -> Self:

@@ -71,6 +71,47 @@ def test_the_snapshot_makes_it_ready_and_news() -> None:
         assert stage.ledger.of(BookNews)[0].at == stage.clock.wall_ns()
 
 
+def beats(stage: HotStage, *at_ms: int, lag_ms: int | None = None) -> list[int]:
+    """Heartbeats so long after the snapshot; which of them (ms) the signal was told of."""
+    stage.tops.clear()
+    for ms in at_ms:
+        at = BootNs(START_BOOT + ms * MS)
+        stage.feed(MarketAlive(market_id=M, generation=1, received_at=at, lag_ms=lag_ms))
+    return [(top.evidence_at - START_BOOT) // MS for top in stage.tops.of(TopOfBook)]
+
+
+def test_a_quiet_markets_heartbeats_are_told_as_often_as_its_proof_is_needed() -> None:
+    with HotStage(proof_ns=2_000 * MS) as stage:
+        stage.connect()
+
+        assert beats(stage, 1_000, 2_000, 3_000, 3_999, 4_000) == [2_000, 4_000]
+
+
+def test_every_heartbeat_is_told_where_legs_of_several_markets_are_compared() -> None:
+    with HotStage() as stage:
+        stage.connect()
+
+        assert beats(stage, 1, 2, 3) == [1, 2, 3]
+
+
+def test_a_heartbeat_that_comes_too_late_is_told_at_once() -> None:
+    with HotStage(proof_ns=2_000 * MS) as stage:
+        stage.connect()
+
+        assert beats(stage, 1, lag_ms=LAGGING_MS + 1) == [1]
+        assert stage.top().not_ready is NotReady.LAGGING
+        assert beats(stage, 2, lag_ms=0) == [2]
+        assert stage.top().not_ready is None
+
+
+def test_a_heartbeat_that_is_not_told_still_proves_the_ladders() -> None:
+    with HotStage(proof_ns=2_000 * MS) as stage:
+        stage.connect()
+
+        assert beats(stage, 1_000) == []
+        assert ladders(stage).top.evidence_at == START_BOOT + 1_000 * MS
+
+
 def test_each_frame_publishes_one_top_with_both_outcomes() -> None:
     with HotStage() as stage:
         stage.connect()
