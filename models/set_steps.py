@@ -234,9 +234,11 @@ def _apply(record: Mending, choice: ProtectionChoice, turn: Turn) -> Record:
 
 
 def _may_wait(record: PartialFillProtect, choice: ProtectionChoice) -> bool:
-    """Nothing can be priced now (a feed that dropped, a venue that restarts) and the attempt still has time."""
-    nothing = choice.complete is None and choice.unwind is None and not choice.untradable
-    return nothing and record.timers.runs(TimerName.INFLIGHT)
+    """No way out is allowed now, one cannot even be priced (a feed that dropped, a venue that restarts, a book that is
+    empty), and the attempt still has time: what is unavailable now may be the cheap one in a moment.
+    """
+    unavailable = (choice.complete is None or choice.unwind is None) and not choice.untradable
+    return choice.remedy is Remedy.HOLD and unavailable and record.timers.runs(TimerName.INFLIGHT)
 
 
 @leads_to(

@@ -75,3 +75,33 @@ def test_a_restart_of_the_bot_does_not_count_them_either() -> None:
     found = attempt_from(attempt(order(), follower, missed, *away), TERMS, NOW)
 
     assert found.remedies == 1
+
+
+def test_where_one_way_out_is_too_dear_and_the_other_cannot_be_priced_it_waits_for_the_other() -> None:
+    """The missing leg's book is not there for a moment, and selling back would lose more than is allowed."""
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.refuse(1)
+    for _ in range(3):
+        stage.answer_ladders(yes_bids=levels(("0.20", 100)), no_asks=levels())
+        assert stage.state is State.PARTIAL_FILL_PROTECT
+        assert not stage.halted
+        stage.fire(TimerName.RETRY)
+    stage.answer_ladders(yes_bids=levels(("0.20", 100)), no_asks=levels(("0.56", 100)))
+    stage.accept(-1, 10)
+
+    assert exposure(stage) == (shares(10), shares(10))
+    assert not stage.halted
+    assert len(stage.protections()) == 2, "one row for the looks, one for the way out"
+
+
+def test_where_both_are_too_dear_it_halts_at_once() -> None:
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10)
+    stage.refuse(1)
+
+    stage.answer_ladders(yes_bids=levels(("0.20", 100)), no_asks=levels(("0.90", 100)))
+
+    assert (stage.state, stage.halted) == (State.EXPOSED, True)
