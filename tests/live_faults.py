@@ -23,7 +23,7 @@ from typing import Any, Final
 from models.clock import SECOND
 from models.live_gate import LEAST_PAPER_NS
 from tests.children import BotProcess, HarnessError, VenueProcess, a_bot, a_venue, tail, wait_for
-from tests.live_grounds import GROUNDS, Ground
+from tests.live_grounds import GROUNDS, Ground, events_of
 from tests.oracle import disagreements, ledger_positions, naked, stranded, strangers
 
 PAPER_S: Final = LEAST_PAPER_NS // SECOND + 3
@@ -154,11 +154,9 @@ def let_it_pay(bot: BotProcess, venue: VenueProcess) -> None:
     """Halt, let what is in flight end, resolve every market, and wait until the ledger holds nothing any more."""
     bot.ask("halt", "--", "the markets are about to resolve")
     wait_for("the end of what is in flight", lambda: (bot.status() or {}).get("in_flight") == [], PAYOUT_S / 2, 0.5)
-    told: set[str] = set()
-    for market in venue.ready["markets"]:
-        event = market["event_id"] or market["market_id"]
-        venue.pull("resolve", market=market["market_id"], yes_pays="0.00" if event in told else "1.00")
-        told.add(event)
+    for event in events_of(venue.ready):
+        for number, market_id in enumerate(event):
+            venue.pull("resolve", market=market_id, yes_pays="0.00" if number else "1.00")
     wait_for("the payout of everything", lambda: not ledger_positions(bot.ledger), PAYOUT_S / 2, 1.0)
 
 

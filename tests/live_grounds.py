@@ -54,6 +54,16 @@ class Ground:
     """Lines of the count that cannot be on this venue, and why."""
 
 
+def events_of(ready: Ready) -> list[list[str]]:
+    """The venue's markets; those of one event, of which at most one comes true, together."""
+    if "events" in ready:
+        return [list(tickers) for tickers in ready["events"].values()]
+    events: dict[str, list[str]] = {}
+    for market in ready["markets"]:
+        events.setdefault(market["event_id"] or market["market_id"], []).append(market["market_id"])
+    return list(events.values())
+
+
 def own_names(ledger: Path) -> set[str]:
     with closing(reading(ledger)) as connection:
         return {row[0] for row in connection.execute("SELECT client_order_id FROM order_intents")}
@@ -141,6 +151,7 @@ def _kalshi(kind: str) -> Ground:
         plan="faults_kalshi",
         simulate=("--dialect", "kalshi"),
         order_names=_wire_ids,
+        pays_out=True,
         impossible={
             "fills reversed by the venue": "its executions are final when they are told; nothing is settled later "
             "that could still be undone",

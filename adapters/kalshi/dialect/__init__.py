@@ -106,6 +106,7 @@ def ready_line(server: SimulatedServer, exchange: KalshiExchange, directory: Pat
         "ws_url": server.ws_url,
         "user_ws_url": server.user_ws_url,
         "markets": [one.ticker for one in exchange.listings.all],
+        "events": {event: [one.ticker for one in of] for event, of in exchange.listings.by_event.items()},
         "accounts": [
             {
                 "name": member.name,
