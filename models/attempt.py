@@ -18,9 +18,22 @@ from models.order_life import Alarm, OrderLife, Phase
 from models.orders import AttemptId, ClientOrderId, derive_client_order_id
 
 CLOSED: Final = frozenset(
-    ("market_paused", "exchange_paused", "post_only", "restarting", "trading_disabled", "cancel_only")
+    (
+        "market_paused",
+        "exchange_paused",
+        "post_only",
+        "restarting",
+        "trading_disabled",
+        "cancel_only",
+        "rate_limited",
+    )
 )
-"""Codes of refusals that say of the hour, not of the order: the venue, or the market, takes none now."""
+"""Codes of refusals that speak of the hour, not of the order: the venue, or the market, takes none now, or no more."""
+
+
+def met_nobody(code: str, *, by_venue: bool) -> bool:
+    """Whether a refused order says nothing about the book it was made for: it never left, or nothing is taken now."""
+    return not by_venue or code in CLOSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +79,7 @@ class Attempt:
     partial: bool = False
     """It has been in protection."""
     remedies: int = 0
-    """Protective rounds that met a venue which took orders."""
+    """Protective rounds that met a book."""
     remedy_from: int = 0
     """Index of the first order of the newest protective round."""
     stranded: bool = False
@@ -115,9 +128,9 @@ class Attempt:
     # -- orders ----------------------------------------------------------------------------------------------------
 
     def turned_away(self) -> bool:
-        """Whether the newest protective round met a venue that took no orders at all (a pause, a restart)."""
+        """Whether no order of the newest protective round met a book (a pause, a restart, a used-up rate budget)."""
         refusals = [life.refusal for life in self.orders[self.remedy_from :]]
-        return bool(refusals) and all(refusal is not None and refusal.code in CLOSED for refusal in refusals)
+        return bool(refusals) and all(r is not None and met_nobody(r.code, by_venue=r.by_venue) for r in refusals)
 
     def in_phase(self, *phases: Phase) -> tuple[OrderLife, ...]:
         return tuple(life for life in self.orders if life.phase in phases)

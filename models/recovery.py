@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models import set_rows
-from models.attempt import CLOSED, Attempt, Payout
+from models.attempt import Attempt, Payout, met_nobody
 from models.clock import BootNs, WallNs
 from models.execution import ExecutionTerms
 from models.kill_switch import KillSwitch
@@ -158,7 +158,8 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
     """The attempt as it was, as far as the ledger knows. It will never open anything again."""
     limits = {order.intent.leg: order.intent.limit_price for order in reversed(stored.orders)}
     asks = tuple(limits.get(leg, PriceMicros(0)) for leg in range(len(terms.legs)))
-    purposes = [order.intent.purpose for order in stored.orders if order.refusal not in CLOSED]
+    met = [o for o in stored.orders if o.refusal is None or not met_nobody(o.refusal, by_venue=o.by_venue)]
+    purposes = [order.intent.purpose for order in met]
     followers = len(terms.legs) - 1 if terms.complete_set.leg_policy is LegPolicy.THIN_LEG_FIRST else 0
     remedies = purposes.count(Purpose.UNWIND) + max(0, purposes.count(Purpose.COMPLETE) - followers)
     attempt = Attempt(

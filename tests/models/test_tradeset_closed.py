@@ -28,7 +28,7 @@ def look_again(stage: Stage) -> None:
     stage.answer_ladders(no_asks=levels(("0.45", 100)))
 
 
-@pytest.mark.parametrize("code", ["exchange_paused", "market_paused", "post_only", "restarting", "trading_disabled"])
+@pytest.mark.parametrize("code", ["exchange_paused", "post_only", "restarting", "trading_disabled", "rate_limited"])
 def test_a_venue_that_takes_no_orders_uses_up_no_protective_round(code: str) -> None:
     stage = half_filled()
     for _ in range(2 * MAX_REMEDIES):
@@ -41,6 +41,17 @@ def test_a_venue_that_takes_no_orders_uses_up_no_protective_round(code: str) -> 
 
     assert exposure(stage) == (shares(10), shares(10))
     assert not stage.halted
+
+
+def test_neither_does_a_round_that_never_left_this_process() -> None:
+    stage = half_filled()
+    for _ in range(2 * MAX_REMEDIES):
+        stage.refuse(-1, "rate_budget", by_venue=False)
+        assert stage.state is State.PARTIAL_FILL_PROTECT
+        look_again(stage)
+    stage.accept(-1, 10)
+
+    assert exposure(stage) == (shares(10), shares(10))
 
 
 def test_a_refusal_of_the_order_itself_still_does() -> None:
