@@ -107,9 +107,15 @@ class Market:
     be as small. None: `min_size` counts for every order.
     """
 
+    sale_lot: MicroShares | None = None
+    """Sizes of sales are whole multiples of this, where it is finer than `lot`."""
+
     @property
     def least_take(self) -> MicroShares:
         return self.min_size if self.min_take is None else self.min_take
+
+    def lot_of(self, action: Action) -> MicroShares:
+        return self.sale_lot if action is Action.SELL and self.sale_lot is not None else self.lot
 
     def instrument(self, outcome: Outcome) -> str:
         return self.yes_instrument if outcome is Outcome.YES else self.no_instrument

@@ -161,7 +161,7 @@ def _completable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares
     if size <= 0:
         return MicroShares(0)
     needs = [(leg, MicroShares(low + size - leg.held)) for leg in short if leg.held < low + size]
-    return size if all(_allowed(leg.market, need, leg.asks) for leg, need in needs) else MicroShares(0)
+    return size if all(_allowed(leg.market, Action.BUY, need, leg.asks) for leg, need in needs) else MicroShares(0)
 
 
 def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares) -> MicroShares:
@@ -172,23 +172,28 @@ def _unwindable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares)
     if any(not leg.ready or not leg.bids for leg in long):
         return MicroShares(0)
     floor = max([low, 0, *(leg.held - _depth(leg.bids) for leg in long)])
-    size = lot_rounded_down(MicroShares(high - floor), MicroShares(lcm(*(leg.market.lot for leg in long))))
+    size = lot_rounded_down(
+        MicroShares(high - floor), MicroShares(lcm(*(leg.market.lot_of(Action.SELL) for leg in long)))
+    )
     if size <= 0:
         return MicroShares(0)
     sales = [(leg, MicroShares(leg.held - (high - size))) for leg in long if leg.held > high - size]
-    return size if all(_allowed(leg.market, sale, leg.bids) for leg, sale in sales) else MicroShares(0)
+    return size if all(_allowed(leg.market, Action.SELL, sale, leg.bids) for leg, sale in sales) else MicroShares(0)
 
 
-def _allowed(market: Market, size: MicroShares, levels: Levels) -> bool:
+def _allowed(market: Market, action: Action, size: MicroShares, levels: Levels) -> bool:
     """Whether the venue takes an order of this size at the best of these prices."""
-    return size % market.lot == 0 and size >= market.least_take and levels[0][0] * size >= market.min_notional * MICRO
+    fits = size % market.lot_of(action) == 0 and size >= market.least_take
+    return fits and levels[0][0] * size >= market.min_notional * MICRO
 
 
 def _untradable(legs: Sequence[LegHolding], low: MicroShares, high: MicroShares) -> bool:
     """Even at a price of one dollar no single order of this size would be taken: on no leg, on neither side."""
-    sizes = [(leg.market, high - leg.held) for leg in legs if leg.held < high]
-    sizes += [(leg.market, leg.held - low) for leg in legs if leg.held > low]
-    return not any(size >= max(m.lot, m.least_take) and size > m.min_notional for m, size in sizes)
+    buys = [(leg.market, Action.BUY, high - leg.held) for leg in legs if leg.held < high]
+    sales = [(leg.market, Action.SELL, leg.held - low) for leg in legs if leg.held > low]
+    return not any(
+        size >= max(m.lot_of(action), m.least_take) and size > m.min_notional for m, action, size in buys + sales
+    )
 
 
 def _complete(legs: Sequence[LegHolding], low: MicroShares, size: MicroShares, payout: MicroUsd) -> MicroUsd:

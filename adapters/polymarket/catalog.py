@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.polymarket.amounts import taker_lot
+from adapters.polymarket.amounts import CENT, taker_lot
 from models.fees import NO_FEES, FeeSchedule, FeesUnknownError
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
@@ -25,6 +25,8 @@ MIN_NOTIONAL: Final = MicroUsd(1_000_000)
 """Orders that take liquidity need one dollar (2.4). The least size is for orders that rest (0.8); sets are not opened
 below it all the same, as the limits of an account may rest on it.
 """
+SALE_LOT: Final = MicroShares(CENT)
+"""Sales are stated in shares of two decimals (2.5); only what buys has to cost whole cents."""
 FEE_QUANTUM: Final = MicroUsd(10)
 """Fees have five decimals; the direction is not documented, so ours are rounded up (9)."""
 KNOWN_GENERATIONS: Final = frozenset({None, "v1", "v2"})
@@ -229,7 +231,8 @@ def _market(
         lot=taker_lot(PriceMicros(step)),
         min_size=MicroShares(least),
         min_notional=MIN_NOTIONAL,
-        min_take=taker_lot(PriceMicros(step)),
+        min_take=SALE_LOT,
+        sale_lot=SALE_LOT,
         fees=fees,
         book_model=BookModel.UNIFIED,
         closes_at_ms=closes_at_ms,

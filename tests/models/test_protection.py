@@ -138,6 +138,15 @@ def test_a_residue_is_mended_at_what_the_venue_asks_of_takers_where_that_is_less
     assert (choice.remedy, choice.untradable) == (Remedy.COMPLETE, False)
 
 
+def test_a_fraction_that_cannot_be_bought_is_sold_where_the_venue_takes_it():
+    market = replace(a_market(lot=1, min_size=5, min_notional="1"), min_take=shares(0.01), sale_lot=shares(0.01))
+
+    choice = decide(leg(10, bids=[("0.44", 100)], market=market), leg(6.4, asks=[("0.55", 100)], market=market), lot=1)
+
+    assert (choice.remedy, choice.untradable) == (Remedy.UNWIND, False)
+    assert [(order.action, order.size) for order in choice.orders] == [(Action.SELL, shares(3.6))], "equal at 6.4"
+
+
 def test_only_the_unequal_part_is_mended():
     choice = decide(leg(10, bids=[("0.44", 100)]), leg(4, asks=[("0.80", 100)]))
 

@@ -74,10 +74,11 @@ class Exposure:
         market, yes = leg.market, leg.outcome is Outcome.YES
         bid, ask = (YES_BID, YES_ASK) if yes else (NO_BID, NO_ASK)
         price = self._world.venue.engine.listings[market.market_id].best(ask if action is Action.BUY else bid)
-        whole = size // market.lot * market.lot
+        lot = market.lot_of(action)
+        whole = size // lot * lot
         if price is None or (action is Action.BUY and whole != size):
             return False
-        return whole >= max(market.lot, market.least_take) and whole * price >= market.min_notional * MICRO
+        return whole >= max(lot, market.least_take) and whole * price >= market.min_notional * MICRO
 
     # -- I5
 

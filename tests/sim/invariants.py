@@ -196,7 +196,8 @@ class Judge:
 
     def _grid(self, order: Order) -> None:
         leg = self.terms[order.set_id].legs[order.leg]
-        if not leg.market.on_grid(PriceMicros(order.price)) or order.size % leg.market.lot or order.size <= 0:
+        off_lot = order.size % leg.market.lot_of(order.action) or order.size <= 0
+        if not leg.market.on_grid(PriceMicros(order.price)) or off_lot:
             raise self.found("I10", f"off the grid: {order}")
         if (leg.market.market_id, leg.outcome) != (order.market_id, order.outcome):
             raise self.found("I12", f"not a leg of its set: {order}")

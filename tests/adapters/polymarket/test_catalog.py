@@ -20,7 +20,7 @@ from adapters.polymarket.catalog import (
     status_problem,
 )
 from models.fees import NO_FEES, FeesUnknownError, taker_fee
-from models.market import BookModel, Market
+from models.market import Action, BookModel, Market
 from models.money import MicroShares, MicroUsd, PriceMicros, parse_price
 
 CONDITION = "0x" + "c0" * 32
@@ -78,7 +78,8 @@ def test_orders_are_judged_by_the_clobs_terms_and_people_read_gammas() -> None:
     assert [found.yes_instrument, found.no_instrument] == TOKENS
     assert found.price_bands[0].step == 1_000
     assert (found.min_size, found.lot, found.min_notional) == (5_000_000, 10_000_000, 1_000_000)
-    assert found.least_take == found.lot, "the least size is for orders that rest"
+    assert found.least_take == 10_000, "the least size is for orders that rest"
+    assert (found.lot_of(Action.BUY), found.lot_of(Action.SELL)) == (10_000_000, 10_000), "sales have two decimals"
     assert found.book_model is BookModel.UNIFIED
     assert found.closes_at_ms == 1_798_718_400_000
     assert (found.event_id, found.mutually_exclusive) == (None, False)
