@@ -100,7 +100,9 @@ class FakeExecutor:
 
 
 class Bench:
-    def __init__(self, tmp_path: Path, *, streams=(), unfinished=(), record=None, adopt=None, horizon_ns=HORIZON) -> None:
+    def __init__(
+        self, tmp_path: Path, *, streams=(), unfinished=(), record=None, adopt=None, horizon_ns=HORIZON
+    ) -> None:
         self.clock = SimClock()
         self.clock.now = HOUR
         self.sim = SimDispatcher(1, self.clock)
