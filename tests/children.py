@@ -23,6 +23,7 @@ import requests
 
 from adapters.operator.client import NoBotError, ask
 from adapters.operator.control_wire import Request
+from tests import canaries
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RUN: Final = (sys.executable, str(ROOT / "run.py"))
@@ -227,6 +228,7 @@ def a_bot(
     if secrets is None:
         own = ("api_key", "api_secret")
         secrets = {f"DUTCHBOOK_SIMULATED_{name.upper()}": venue.account[name] for name in own}
+    canaries.plant(home, *(value for value in secrets.values() if len(value) >= 16))
     dotenv = home / ".env"
     dotenv.touch(mode=0o600)
     dotenv.write_text("".join(f"{name}={value}\n" for name, value in secrets.items()), encoding="utf-8")

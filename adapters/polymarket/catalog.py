@@ -31,6 +31,9 @@ FEE_QUANTUM: Final = MicroUsd(10)
 """Fees have five decimals; the direction is not documented, so ours are rounded up (9)."""
 KNOWN_GENERATIONS: Final = frozenset({None, "v1", "v2"})
 
+TOKEN_DIGITS: Final = 78
+"""Of the largest number of 256 bits."""
+
 
 class CatalogError(ValueError):
     """The venue's description of a market is missing, contradictory or of a kind that this program does not know."""
@@ -114,7 +117,7 @@ def market_of(gamma: GammaMarket, clob: ClobMarket | None, as_of: str) -> Market
             raise CatalogError("Gamma and the CLOB name different tokens")
         tokens = [token.t for token in clob.t]
         tick, min_size = clob.mts, clob.mos
-    if len(set(tokens)) != 2 or len(tokens) != 2 or not all(token.isascii() and token.isdigit() for token in tokens):
+    if len(set(tokens)) != 2 or len(tokens) != 2 or not all(map(is_token, tokens)):
         raise CatalogError("not a market of two tokens")
     if tick is None or min_size is None:
         raise CatalogError("tick or least size is missing")
@@ -164,7 +167,7 @@ def market_from_tape(entry: Mapping[str, Any], recorded_on: str) -> Market:
     try:
         tokens = [str(token) for token in entry["tokens"]]
         rate, exponent = Decimal(entry.get("fee_rate", "0")), Decimal(entry.get("fee_exponent", "1"))
-        if len(set(tokens)) != 2 or len(tokens) != 2:
+        if len(set(tokens)) != 2 or len(tokens) != 2 or not all(map(is_token, tokens)):
             raise CatalogError("not a market of two tokens")
         return _market(
             market_id=str(entry["market_id"]),
@@ -258,6 +261,11 @@ def _schedule(name: str, as_of: str, rate: Decimal, exponent: Decimal) -> FeeSch
 def _peak(schedule: FeeSchedule) -> Decimal:
     """Fee of one share at 0.50, where every such curve is highest."""
     return Decimal(schedule.rate_micros) / Decimal(4**schedule.exponent)
+
+
+def is_token(text: str) -> bool:
+    """Whether it is a token id: a number of 256 bits at most."""
+    return text.isascii() and text.isdigit() and len(text) <= TOKEN_DIGITS
 
 
 def _gamma_tokens(gamma: GammaMarket) -> list[str]:

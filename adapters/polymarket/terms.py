@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from adapters.polymarket.catalog import ClobMarket, charged_fees
+from adapters.polymarket.catalog import ClobMarket, charged_fees, is_token
 from adapters.venue import VenueReadRefusedError
 from models.fees import FeeSchedule, FeesUnknownError
 from models.market import MarketId, Outcome
@@ -31,7 +31,7 @@ class MarketTerms:
 def terms_of(market: ClobMarket, as_of: str) -> MarketTerms:
     """`as_of` is the ISO date of reading. Raises `VenueReadRefusedError` for a market of other than two tokens."""
     tokens = [token.t for token in market.t]
-    if len(set(tokens)) != 2 or len(tokens) != 2 or not all(t.isascii() and t.isdigit() for t in tokens):
+    if len(set(tokens)) != 2 or len(tokens) != 2 or not all(map(is_token, tokens)):
         raise VenueReadRefusedError("not a market of two tokens")
     try:
         fees = charged_fees(market, as_of)

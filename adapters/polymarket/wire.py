@@ -310,8 +310,7 @@ class FrameDecoder:
         if market is None:
             return list(self._ticks)
         named = {leg[0] for token, leg in self._legs.items() if token.encode() in part}
-        if market in self._ticks:
-            named.add(MarketId(market))
+        named.update(market_id for market_id in self._ticks if market_id == market or market_id.encode() in part)
         return sorted(named)
 
     def _concerned(self, message: Event) -> list[MarketId]:

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from adapters.operator.client import NoBotError, ask
 from adapters.operator.control_wire import Request
+from tests import canaries
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RUN: Final = (sys.executable, str(ROOT / "run.py"))
@@ -43,12 +44,13 @@ def until(what: str, look: Callable[[], T], timeout_s: float = 20.0, every_s: fl
 def environment(home: Path) -> dict[str, str]:
     """The tests' own, but for what would belong to a real operator: his home, his secrets."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DUTCHBOOK_")}
-    return {**kept, "HOME": str(home)}
+    planted = {} if (home / ".env").exists() else canaries.in_environment()
+    return {**kept, **planted, "HOME": str(home)}
 
 
 def verb(home: Path, *words: str, timeout_s: float = 60.0, **more: Any) -> subprocess.CompletedProcess[str]:
     """`run.py WORDS` in `home`, to its end."""
-    return subprocess.run(
+    done = subprocess.run(
         [*RUN, *words],
         cwd=home,
         env=environment(home),
@@ -59,6 +61,8 @@ def verb(home: Path, *words: str, timeout_s: float = 60.0, **more: Any) -> subpr
         check=False,
         **more,
     )
+    canaries.look(done.stdout + done.stderr, f"what {' '.join(words)} prints")
+    return done
 
 
 def document(home: Path, *words: str) -> dict[str, Any]:
@@ -155,6 +159,7 @@ class Bot:
 
     def finished(self, timeout_s: float) -> tuple[int, str]:
         out, _ = self.process.communicate(timeout=timeout_s)
+        canaries.look(out, "what a bot prints")
         return self.process.returncode, out
 
     def kill(self) -> None:

@@ -49,6 +49,7 @@ from models.orders import (
     derive_client_order_id,
 )
 from tests.adapters.kalshi.stage import kalshi_stage
+from tests.canaries import ACCOUNTS
 
 CASH = 1_000
 QUICK = FeedLimits(idle_s=0.01, backoff_initial_s=0.05, backoff_max_s=0.2)
@@ -247,7 +248,7 @@ def venue_id(answer: object) -> VenueOrderId:
 
 @contextmanager
 def simulated() -> Iterator[OrdersStage]:
-    trader = Trader(name="bob", cash=CASH * MICRO, api_key="bobs-key", api_secret="bobs-secret")
+    trader = Trader(name="bob", cash=CASH * MICRO, api_key=ACCOUNTS[0][0], api_secret=ACCOUNTS[0][1])
     plan = parse_plan({"rules": RULES})
     exchange = InProcessExchange(
         Setup(

@@ -43,8 +43,9 @@ from models.orders import (
     Refused,
     TimeInForce,
 )
+from tests.canaries import ACCOUNTS
 
-BOB = Trader(name="bob", cash=1_000 * MICRO, api_key="bobs-key", api_secret="bobs-secret")
+BOB = Trader(name="bob", cash=1_000 * MICRO, api_key=ACCOUNTS[1][0], api_secret=ACCOUNTS[1][1])
 QUICK = FeedLimits(idle_s=0.01, backoff_initial_s=0.05, backoff_max_s=0.2)
 
 

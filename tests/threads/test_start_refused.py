@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import resource
 import signal
@@ -21,6 +22,7 @@ from adapters.gate import Gate
 from adapters.ledger.connection import open_ledger
 from adapters.ledger.mark import mark_path
 from models.clock import SECOND
+from tests import canaries
 from tests.adapters.ledger.ledger_rows import HandClock, a_config, a_run, an_intent
 from tests.adapters.ledger.test_damage import AT, filled
 from tests.children import RUN, wait_for
@@ -28,7 +30,12 @@ from tests.children import RUN, wait_for
 
 def start(home: Path, *arguments: str, room: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
     command = [*RUN, "run", "--paper", "--no-console", *arguments]
-    return subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=60, check=False, preexec_fn=room)
+    environment = {**os.environ, **canaries.in_environment()}
+    done = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False, preexec_fn=room
+    )
+    canaries.look(done.stdout + done.stderr, "what a refused start prints")
+    return done
 
 
 @contextmanager
