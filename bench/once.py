@@ -19,6 +19,7 @@ def main(kind: str, markets: int, frames: int, rate: int) -> None:
         json.dumps(
             {
                 "frames_per_s": measured.frames_per_s,
+                "frames_per_cpu_s": measured.frames_per_cpu_s,
                 "p50_us": latencies[len(latencies) // 2] / 1e3,
                 "p99_us": latencies[min(last, len(latencies) * 99 // 100)] / 1e3,
             }

@@ -12,12 +12,16 @@ from typing import Any
 Progress = Callable[[str], None]
 
 
+class PassFailedError(Exception):
+    """A pass ended with an error; the text is the end of what it said."""
+
+
 def isolated(module: str, *words: object) -> dict[str, Any]:
     """What `python -m MODULE WORDS` prints as its last line."""
     command = [sys.executable, "-m", module, *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"bench pass {' '.join(command[2:])} failed:\n{done.stderr[-2000:]}")
+        raise PassFailedError(f"bench pass {' '.join(command[2:])} failed:\n{done.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 

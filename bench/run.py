@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.status import Status
 
 from bench import feed_rows, order_rows
-from bench.passes import Progress
+from bench.passes import PassFailedError, Progress
 from bench.rows import Row, print_rows, write_rows
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -31,12 +31,18 @@ def main(argv: Sequence[str]) -> int:
     options.rounds = options.rounds or (7 if options.full else 3)
     options.frames = options.frames or (100_000 if options.full else 50_000)
     rows: list[Row] = []
+    failed: list[str] = []
     with Status("bench", console=Console(stderr=True)) as status:
         for name in [options.only] if options.only else PARTS:
-            rows += PARTS[name](options, status.update)
+            try:
+                rows += PARTS[name](options, status.update)
+            except PassFailedError as error:
+                failed.append(f"{name}: {error}")
             write_rows(rows, RESULTS)
     print_rows(rows)
-    return 0
+    for line in failed:
+        print(f"NOT MEASURED  {line}")
+    return 1 if failed else 0
 
 
 def _throughput(options: argparse.Namespace, progress: Progress) -> list[Row]:
