@@ -86,7 +86,8 @@ def main(argv: list[str] | None = None) -> int:
                 _accuse(outcome, options.dialect)
     if options.hashes:
         return 1 if total.violations else 0
-    reachable = [name for name in REACHABLE if name not in tongue(options.dialect).missing]
+    spoken = tongue(options.dialect)
+    reachable = [*(name for name in REACHABLE if name not in spoken.missing), *spoken.levers]
     missed = _report(total, time.monotonic() - began, options.jobs, reachable)
     if options.json is not None:
         options.json.write_text(json.dumps(_figures(total, missed), indent=1), encoding="utf-8")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -259,6 +259,7 @@ class Kalshi(Native):
     base = BASE
     missing = frozenset({"reverse_fill"})
     """Its executions are final when they are told."""
+    levers: ClassVar = {"bare_ack": (0.02, 0.3, {"delay": "700ms"})}
     skews = (0, 0, -400 * MS, 250 * MS, 2 * SECOND)
     settlements = (0,)
     judge = KalshiJudge

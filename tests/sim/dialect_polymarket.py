@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -213,6 +213,18 @@ class Polymarket(Native):
     """Its executions name no fee, so that another than the catalog's can only be found in the end; and its frames have
     no number and come over one stream, in order.
     """
+    levers: ClassVar = {
+        "bare_ack": (0.02, 0.3, {"delay": "700ms"}),
+        "edge_limited": (0.02, 0.2, {}),
+        "too_early": (0.02, 0.2, {}),
+        "retry_settlement": (0.05, 0.5, {}),
+        "half": (0.01, 0.1, {}),
+        "late_half": (0.02, 0.2, {"delay": "300ms"}),
+        "empty": (0.02, 0.2, {}),
+        "stale_book": (0.02, 0.3, {}),
+        "bare_book": (0.02, 0.3, {}),
+        "reversed_levels": (0.02, 0.3, {}),
+    }
     settlements = (2 * SECOND, 2 * SECOND, 5 * SECOND)
     judge = ContentJudge
     place = PolymarketPlace

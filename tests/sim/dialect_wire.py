@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.sim.venue import Venue
     from tests.sim.world import World
 
-HOLES = frozenset({"drop", "silent"})
+HOLES = frozenset({"drop", "silent", "half"})
 """Levers that let frames vanish: a book without numbers may then show what the venue never showed, and nobody can know
 until the next whole book comes.
 """

@@ -172,6 +172,11 @@ class Faults:
                 self._levers.append({"lever": name, "chance": low + (high - low) * strength**2, **more})
             else:
                 self._timed[name] = TIMED[name][1] * (0.5 + strength)
+        for name, (low, high, more) in self._world.tongue.levers.items():
+            wanted = self._rng.random() < density if only is None else name in only
+            chance = low + (high - low) * self._rng.random() ** 2
+            if wanted:
+                self._levers.append({"lever": name, "chance": chance, **more})
         if "midnight" in self._timed and only is None and self._rng.random() < 0.5:
             self._timed.setdefault("wall_step", TIMED["wall_step"][1] / 2)  # a day that ends twice (K03)
 

@@ -7,7 +7,7 @@ what a request means to whoever judges it.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -42,6 +42,8 @@ class Native:
     """Where the venue's REST interface is, for both sides of the adapter."""
     missing: frozenset[str] = frozenset()
     """Faults that cannot happen here."""
+    levers: ClassVar[dict[str, tuple[float, float, dict[str, Any]]]] = {}
+    """Faults of this venue only, as `tests.sim.faults.LEVERS` has them: smallest and largest chance, and details."""
     skews = (0, 0, -400 * MS, 250 * MS, 5 * SECOND)
     """Nanoseconds by which the venue's clock may be ahead of ours."""
     settlements = (0, 0, 0, SECOND, 3 * SECOND)
