@@ -1,7 +1,8 @@
 """Whether the proof finds bugs: `make garden`, `python -m tests.garden --help`.
 
-Plants one bug of `tests/sim/garden.py` at a time and plays seeds until an invariant breaks. A bug that no seed finds is
-a hole in the proof, and red. A run that merely crashes has found nothing: that may be the planting.
+Plants one bug of `tests/sim/garden.py` at a time and plays seeds until an invariant breaks, with the faults on that the
+bug needs to do harm (the seed chooses what else is). A bug that no seed finds is a hole in the proof, and red. A run
+that merely crashes has found nothing: that may be the planting. Nor has one that breaks without the bug as well.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def find(bug: Bug, seeds: int, first: int = 0) -> Found | None:
     """
     for played, seed in enumerate(range(first, first + seeds), 1):
         with planted(bug):
-            said = run(seed).violation
-        if said is not None and not said.startswith("crashed") and run(seed).violation is None:
+            said = run(seed, also=bug.under).violation
+        if said is not None and not said.startswith("crashed") and run(seed, also=bug.under).violation is None:
             invariant, _, text = said.partition(": ")
             return Found(invariant, text, seed, played)
         if played % COLLECT_EVERY == 0:

@@ -19,7 +19,7 @@ from tests.sim.planting import Patch, bug, rule
 # -- books
 
 
-@bug("I11", "I18")
+@bug("I11", "I18", under=("old_frames", "link_drop"))
 def applies_frames_of_an_old_connection() -> list[Patch]:
     whole = Book.update
 
@@ -30,7 +30,7 @@ def applies_frames_of_an_old_connection() -> list[Patch]:
     return [(Book, "update", update)]
 
 
-@bug("I11")
+@bug("I11", under=("gap", "drop"))
 def jumps_over_gaps() -> list[Patch]:
     whole = Book.update
 
@@ -42,7 +42,7 @@ def jumps_over_gaps() -> list[Patch]:
     return [(Book, "update", update)]
 
 
-@bug("I11")
+@bug("I11", under=("silent", "half_open"))
 def never_finds_a_book_old() -> list[Patch]:
     def old(*_: Any) -> bool:
         return False
@@ -50,7 +50,7 @@ def never_finds_a_book_old() -> list[Patch]:
     return [(verdict, "_old", old), (signal, "doubts", lambda *_: ())]
 
 
-@bug("I11", "I10")
+@bug("I11", "I10", under=("reply_late", "slow_network", "link_drop"))
 def takes_any_snapshot() -> list[Patch]:
     def older(self: Book, event: Any) -> bool:
         return False
@@ -82,7 +82,7 @@ def forgets_the_positions() -> list[Patch]:
     return [(risk, "CHECKS", tuple(c for c in risk.CHECKS if c.__name__ != "positions_allowed"))]
 
 
-@bug("I6")
+@bug("I6", under=("halt_market",))
 def forgets_halts_of_markets() -> list[Patch]:
     """Risk and gate only know the halt of everything."""
     kept = tuple(c for c in risk.CHECKS if c.__name__ != "markets_not_halted")
@@ -90,24 +90,13 @@ def forgets_halts_of_markets() -> list[Patch]:
     return [(risk, "CHECKS", kept), (Gate, "enter_opening", lambda self, market_ids: whole(self, ()))]
 
 
-@bug("I9")
-def gives_a_day_back() -> list[Patch]:
-    """A clock that steps back over midnight begins the day anew (K03)."""
-
-    def today(state: Any, weather: Any) -> Any:
-        day = risk.utc_day(weather.wall)
-        return state if day == state.day else replace(state, day=day, spent_today=0)
-
-    return [(risk, "_today", today)]
-
-
-@bug("I6")
+@bug("I6", under=("halt", "resume"))
 def halts_by_message() -> list[Patch]:
     """The latch is only asked by risk: what is on its way goes out."""
     return [(Gate, "_open_to", lambda self, market_ids: True)]
 
 
-@bug("I6", "I7")
+@bug("I6", "I7", under=("halt", "kill"))
 def keeps_the_halt_in_memory() -> list[Patch]:
     return [(StateDirectory, "store_halt", lambda self, record: True)]
 
@@ -117,12 +106,12 @@ def opens_before_it_has_reconciled() -> list[Patch]:
     return [(Gate, "hold", lambda self, reason, key="start": None)]
 
 
-@bug("I2", "I8", "I4", "I5", "I18")
+@bug("I2", "I8", "I4", "I5", "I18", under=("kill", "kill_in_step"))
 def comes_up_empty() -> list[Patch]:
     return [(set_steps, "recover", lambda found, unfinished, turn: Idle(past=tuple(found)))]
 
 
-@bug("I2", "I3", "I4", "I5", "I8")
+@bug("I2", "I3", "I4", "I5", "I8", under=("kill", "kill_in_step", "reply_never"))
 def takes_the_unanswered_for_unsent() -> list[Patch]:
     """After a restart: no word from the venue, so it never left."""
     whole = recovery.life_from
@@ -135,7 +124,7 @@ def takes_the_unanswered_for_unsent() -> list[Patch]:
     return [(recovery, "life_from", life)]
 
 
-@bug("I8", "I5")
+@bug("I8", "I5", under=("user_drop", "user_link_drop"))
 def never_asks_after_a_lost_stream() -> list[Patch]:
     """Whatever the user stream missed is missed for good: no question, no comparison."""
     return [

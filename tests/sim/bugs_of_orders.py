@@ -73,7 +73,7 @@ def sends_before_it_commits() -> list[Patch]:
     return [(LedgerActor, "_commit", commit)]
 
 
-@bug("I3", "I8", "I2")
+@bug("I3", "I8", "I2", under=("reply_never", "reply_lost"))
 def takes_a_timeout_for_a_rejection() -> list[Patch]:
     whole = order_calls.OrderCalls.answer
 
@@ -88,7 +88,7 @@ def takes_a_timeout_for_a_rejection() -> list[Patch]:
     return [(order_calls.OrderCalls, "answer", answer)]
 
 
-@bug("I3", "I4", "I8")
+@bug("I3", "I4", "I8", under=("late_visibility", "request_late"))
 def trusts_absence_at_once() -> list[Patch]:
     def denied(self: OrderLife) -> bool:
         return self.committed_at is not None and len(self.not_shown) >= 1
@@ -96,7 +96,7 @@ def trusts_absence_at_once() -> list[Patch]:
     return [(OrderLife, "denied", property(denied))]
 
 
-@bug("I8", "I13", "I3", "I2")
+@bug("I8", "I13", "I3", "I2", under=("fill_before_cancel", "cancel_timeout"))
 def believes_a_cancel_that_was_gone() -> list[Patch]:
     whole = trading.SimulatedOrders.cancel_order
 
@@ -114,7 +114,7 @@ def believes_a_cancel_that_was_gone() -> list[Patch]:
 # -- facts
 
 
-@bug("I8")
+@bug("I8", under=("request_very_late", "user_delay"))
 def forgets_late_fills() -> list[Patch]:
     whole = set_rules.learn
 
@@ -140,7 +140,7 @@ def books_a_fill_twice() -> list[Patch]:
     return [(order_life, "_join_fill", join)]
 
 
-@bug("I8", "I5")
+@bug("I8", "I5", under=("reverse_fill",))
 def ignores_reversals() -> list[Patch]:
     whole = order_life._join_fill
 
@@ -244,7 +244,7 @@ def pays_through_the_book() -> list[Patch]:
     return [(legs, "_ticks_above", above), (legs, "_leaves_min_edge", lambda *_: True)]
 
 
-@bug("I18")
+@bug("I18", under=("merge_late",))
 def dies_of_a_late_merge() -> list[Patch]:
     table = {key: rule for key, rule in tradeset.TRANSITIONS.items() if key[1].__name__ != "MergeAnswered"}
     for state in (tradeset.SUCCESS, tradeset.DOUBT, tradeset.PROTECT, tradeset.EXPOSED):
@@ -252,12 +252,12 @@ def dies_of_a_late_merge() -> list[Patch]:
     return [(tradeset, "TRANSITIONS", table)]
 
 
-@bug("I8", "I18")
+@bug("I8", "I18", under=("resolve",))
 def forgets_resolutions() -> list[Patch]:
     return rule(set_rules.pay_out, lambda record, event, turn: record)
 
 
-@bug("I2", "I8")
+@bug("I2", "I8", under=("request_very_late",))
 def leaves_what_comes_alive() -> list[Patch]:
     """An attempt that is over stays over unless it is naked."""
     whole = set_steps.reopen
@@ -268,13 +268,13 @@ def leaves_what_comes_alive() -> list[Patch]:
     return rule(whole, reopen)
 
 
-@bug("I3")
+@bug("I3", under=("request_very_late",))
 def believes_the_other_denials() -> list[Patch]:
     """One order turned up although nobody had shown it; its sisters are still believed gone."""
     return [(set_turn.Turn, "_mistrust", lambda self, attempt: attempt)]
 
 
-@bug("I8")
+@bug("I8", under=("resolve", "merge_late"))
 def books_a_merge_and_a_payout() -> list[Patch]:
     whole = set_rules._merged
 
@@ -285,7 +285,7 @@ def books_a_merge_and_a_payout() -> list[Patch]:
     return [(set_rules, "_merged", merged), (Attempt, "merging", property(lambda self: False))]
 
 
-@bug("I2", "I18")
+@bug("I2", "I18", under=("reply_late",))
 def never_cancels() -> list[Patch]:
     whole = ExecutorActor._do
 
@@ -296,7 +296,7 @@ def never_cancels() -> list[Patch]:
     return [(ExecutorActor, "_do", do)]
 
 
-@bug("I3")
+@bug("I3", under=("partial", "thief"))
 def sells_the_whole_leg() -> list[Patch]:
     """An unwind of everything that the leg holds, not of what is too much."""
     whole = legs._order
@@ -308,7 +308,7 @@ def sells_the_whole_leg() -> list[Patch]:
     return [(legs, "_order", order)]
 
 
-@bug("I3")
+@bug("I3", under=("partial",))
 def follows_with_what_was_wanted() -> list[Patch]:
     """The other legs in the size of the attempt, not in what the thin one filled."""
     whole = legs.following_orders
@@ -319,6 +319,6 @@ def follows_with_what_was_wanted() -> list[Patch]:
     return [(set_steps, "following_orders", following)]
 
 
-@bug("I18", "I3", "I8")
+@bug("I18", "I3", "I8", under=("stall", "slow_network"))
 def obeys_old_timers() -> list[Patch]:
     return [(Timers, "current", lambda self, name, serial: True)]

@@ -97,10 +97,12 @@ class Exposure:
         world.at(max(due, world.now + SLACK_NS), lambda: self._too_long(attempt_id, since, disturbed, lost))
 
     def _unheard(self, attempt_id: str, since: int) -> bool:
-        """It is naked because a fill was reversed, of which nobody may have heard yet: a stream that is half open is
-        found out within ten seconds, and the answers to two questions may get lost meanwhile.
+        """It is naked because a fill was reversed, or an order came later than every promise: nobody waits for such
+        news, and it may not have been heard yet. A stream that is half open is found out within ten seconds, and the
+        answers to two questions may get lost meanwhile.
         """
-        return self._reversed_at.get(attempt_id) == since and self._world.now - since < NEWS_NS
+        revived = any(at == since for at, _, _ in self._revived[attempt_id])
+        return (revived or self._reversed_at.get(attempt_id) == since) and self._world.now - since < NEWS_NS
 
     def _too_long(self, attempt_id: str, since: int, disturbed: int, lost: int) -> None:
         """I5: by now either it is mended or trading is halted and an alarm is on record."""

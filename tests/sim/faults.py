@@ -139,8 +139,16 @@ class Reached(Counter[tuple[str, str]]):
 class Faults:
     """One seed's plan. `hit` is asked at every occasion."""
 
-    def __init__(self, world: World, seed: int, *, live: bool, only: frozenset[str] | None = None) -> None:
-        """`only` restricts the swarm to these names, all of them on."""
+    def __init__(
+        self,
+        world: World,
+        seed: int,
+        *,
+        live: bool,
+        only: frozenset[str] | None = None,
+        also: frozenset[str] = frozenset(),
+    ) -> None:
+        """`only` restricts the swarm to these names, all of them on; `also` are on beside whatever the seed chooses."""
         self._world = world
         self._rng = random.Random(f"{seed}/swarm")
         self._chances: dict[str, float] = {}
@@ -154,6 +162,7 @@ class Faults:
         self.reached = Reached()
         missing = world.tongue.missing
         self._names = [name for name in ALL if name not in missing and (live or name not in NOT_ON_PAPER)]
+        self._also = also
         self._draw(only)
 
     def _draw(self, only: frozenset[str] | None) -> None:
@@ -162,7 +171,9 @@ class Faults:
             often = 3 if name in AT_CANCELS and self._world.setting.rests else 1
             wanted = self._rng.random() < density * often if only is None else name in only
             strength = self._rng.random()
-            if not wanted:
+            if name in self._also:
+                strength = 0.0 if name in TIMED else 1.0  # as often as the catalogue allows
+            elif not wanted:
                 continue
             if name in CHANCES:
                 _, low, high = CHANCES[name]

@@ -17,14 +17,16 @@ class Bug:
     name: str
     breaks: tuple[str, ...]
     plant: Callable[[], list[Patch]]
+    under: frozenset[str]
+    """Faults that are on in every seed: what has to go wrong for the bug to do harm."""
 
 
 BUGS: list[Bug] = []
 
 
-def bug(*breaks: str) -> Callable[[Callable[[], list[Patch]]], Callable[[], list[Patch]]]:
+def bug(*breaks: str, under: tuple[str, ...] = ()) -> Callable[[Callable[[], list[Patch]]], Callable[[], list[Patch]]]:
     def plant(make: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
-        BUGS.append(Bug(make.__name__, breaks, make))
+        BUGS.append(Bug(make.__name__, breaks, make, frozenset(under)))
         return make
 
     return plant

@@ -48,6 +48,7 @@ class World:
         live: bool = True,
         patient: bool = False,
         only: frozenset[str] | None = None,
+        also: frozenset[str] = frozenset(),
         setting_number: int | None = None,
         chosen: Setting | None = None,
         dialect: str = "simulated",
@@ -102,7 +103,7 @@ class World:
         """The first one; code under test may have caught it."""
         self.judge = self.tongue.judge(self)
         rules = self.tongue.rules()
-        self.faults = Faults(self, seed, live=live, only=only)
+        self.faults = Faults(self, seed, live=live, only=only, also=also)
         self.shift_ns = self.faults.midnight_in(midnight_at)
         """How far the run's day is moved, for bot and venue alike."""
         self.clock.wall_offset_ns = self.shift_ns
