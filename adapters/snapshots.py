@@ -113,8 +113,8 @@ class SnapshotLane:
             self.fetched += len(snapshots)
             for snapshot in snapshots:
                 self._books[snapshot.market_id].tell(msgspec.structs.replace(snapshot, asked_at=asked_at))
-            missing = set(market_ids) - {snapshot.market_id for snapshot in snapshots}
-            self._again({market_id: batch[market_id] for market_id in missing})
+            came = {snapshot.market_id for snapshot in snapshots}
+            self._again({market_id: batch[market_id] for market_id in market_ids if market_id not in came})
 
     def _again(self, failed: Mapping[MarketId, _Wanted]) -> None:
         """Queue for a later try, unless a newer generation has asked meanwhile. Full jitter, so a herd spreads out."""
