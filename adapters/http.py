@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 from adapters.rate import RateBudget
 from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.clock import SECOND
-from models.hostile import clean
+from models.hostile import clean, says_twice
 
 TOTAL_S: Final = 5.0
 CONNECT_S: Final = 3.0
@@ -135,6 +135,8 @@ class HttpReader:
                 raise VenueReadError(f"{what}: compressed although that was declined")
             content = self._content(what, response)
             self._judge(what, response, content)
+            if says_twice(content):
+                raise VenueReadError(f"{what}: the answer names a key twice")
             if on_header is not None:
                 for name, value in response.headers.items():
                     on_header(name, value)

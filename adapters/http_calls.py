@@ -26,6 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from adapters.venue import GateEntry
+from models.hostile import says_twice
 
 TOTAL_S: Final = 5.0
 CONNECT_S: Final = 3.0
@@ -106,6 +107,8 @@ class GatedSession:
             if encoding != "identity":
                 raise AnswerLostError("the answer is compressed although that was declined")
             content = self._content(response.raw)
+            if says_twice(content):
+                raise AnswerLostError("the answer names a key twice")
             return HttpAnswer(response.status_code, response.headers, content)
         except (RequestException, HTTPError, OSError, ValueError) as error:
             raise self._failed(type(error).__name__) from None

@@ -8,6 +8,7 @@ here.
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import Annotated, Final
 
@@ -51,6 +52,29 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     if len(kept) > limit or len(text) > 8 * limit:
         return kept[: limit - 1].rstrip() + _ELLIPSIS
     return kept
+
+
+def says_twice(document: bytes) -> bool:
+    """Whether a JSON object names a key twice: two readers would then read two things, and one of them is money.
+
+    False for what is no JSON at all, which its decoder refuses by itself.
+    """
+    try:
+        json.loads(document, object_pairs_hook=_once, parse_int=str, parse_float=str)
+    except _Twice:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+class _Twice(Exception):  # noqa: N818  what it is
+    pass
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _Twice
 
 
 def _visible(text: str) -> str:

@@ -32,6 +32,7 @@ from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.book import BookLost
 from models.clock import SECOND, BootNs
 from models.config_machine import VenueOptions, WalletType
+from models.hostile import says_twice
 from models.market import BookModel
 from models.orders import CommittedIntent, OrderIntent, commit_seal
 from tests.adapters.kalshi import examples as kalshi
@@ -118,6 +119,8 @@ def stream(make: Callable[[], Any], honest: Sequence[bytes], data: bytes, ours: 
 def private_stream(make: Callable[[], Any], data: bytes) -> object:
     session = make()
     events = list(session.on_text(data, AT))
+    if events and says_twice(data):
+        raise Wrong("news from a frame that says two things")
     if session.counts.failed and not events:
         return Refused("counted")
     return events
@@ -217,6 +220,8 @@ class Transport:
         self._spend(AnswerLostError("the line is dead"))
         if self._bodies:
             return HttpAnswer(200, {}, self._bodies.pop(0))
+        if says_twice(self._body):
+            raise AnswerLostError("as the session does")
         return HttpAnswer(self._status, {"Date": self.date}, self._body)
 
     def get(self, *_: object, on_header: Any = None, **__: object) -> bytes:

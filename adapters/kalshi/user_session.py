@@ -19,6 +19,7 @@ from adapters.kalshi.order_wire import FillNews, OrderNews, Other, own_id
 from adapters.kalshi.reports import Owner, Owners, fill_of, order_seen, owner_of
 from adapters.kalshi.session import HEARTBEAT
 from models.clock import BootNs
+from models.hostile import says_twice
 from models.messages import FillSeen, OrderUpdated
 from models.money import MoneyError
 
@@ -62,6 +63,9 @@ class KalshiUserSession:
     def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FillSeen | OrderUpdated]:
         """Never raises: what cannot be read is counted, and the reconcile finds what it was about."""
         self.counts.frames += 1
+        if says_twice(frame):
+            self.counts.failed += 1
+            return ()
         try:
             news = _NEWS.decode(frame)
         except UNREADABLE:

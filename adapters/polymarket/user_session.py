@@ -21,6 +21,7 @@ from adapters.polymarket.session import HEARTBEAT
 from adapters.polymarket.wire import UNREADABLE
 from models.clock import BootNs
 from models.fees import FeeSchedule
+from models.hostile import says_twice
 from models.messages import FillSeen, OrderUpdated
 from models.money import MoneyError
 from models.orders import ClientOrderId
@@ -95,6 +96,9 @@ class PolymarketUserSession:
     def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FillSeen | OrderUpdated]:
         """Never raises: what cannot be read is counted, and the reconcile finds what it was about."""
         self.counts.frames += 1
+        if says_twice(frame):
+            self.counts.failed += 1
+            return ()
         try:
             decoded = _NEWS.decode(frame)
         except UNREADABLE:

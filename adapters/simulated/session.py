@@ -25,7 +25,7 @@ from adapters.simulated.values import (
 )
 from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
 from models.clock import BootNs, Clock
-from models.hostile import clean
+from models.hostile import clean, says_twice
 from models.lag import LagMeter
 from models.market import Market, MarketId, MarketStatus
 from models.messages import FillSeen, MarketResolved, OrderUpdated, StatusChanged
@@ -224,6 +224,9 @@ class UserSession:
 
     def on_text(self, frame: bytes, received_at: BootNs) -> Sequence[FillSeen | OrderUpdated]:
         self.counts.frames += 1
+        if says_twice(frame):
+            self.counts.failed += 1
+            return ()
         try:
             decoded = _USER_FRAMES.decode(frame)
             if isinstance(decoded, wire.FillNews):

@@ -217,6 +217,7 @@ def test_the_next_read_works_after_one_that_was_cut_off() -> None:
         (response("425 Too Early"), "HTTP 425"),
         (response("429 Too Many Requests", b"", "Retry-After: 1"), "HTTP 429"),
         (response("503 Service Unavailable", b"<html>\x1b[2J"), "HTTP 503"),
+        (response("200 OK", b'{"cash": "1", "cash": "2"}'), "names a key twice"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "no complete answer|IncompleteRead|ProtocolError"),
         (b"not http at all\r\n\r\n", "ConnectionError"),
         (response("200 OK", gzip.compress(b"x" * 1_000, mtime=0), "Content-Encoding: gzip"), "compressed although"),

@@ -172,6 +172,7 @@ def test_the_gate_is_entered_only_after_the_connection_is_made() -> None:
         (says(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"), "in time"),
         (says(b"nonsense\r\n\r\n"), "no usable answer"),
         (says(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi"), "compressed"),
+        (says(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"a":"1","a":2}'), "names a key twice"),
         (says(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000), "larger"),
     ],
 )

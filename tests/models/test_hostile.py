@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.hostile import TEXT_LIMIT, clean
+from models.hostile import TEXT_LIMIT, clean, says_twice
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,21 @@ def test_the_result_is_bounded_visible_and_cleaning_it_again_changes_nothing(tex
 @given(text=st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), max_size=TEXT_LIMIT))
 def test_plain_text_stays_as_it_is(text: str) -> None:
     assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("document", "twice"),
+    [
+        (b'{"price": "0.45", "price": "0.54"}', True),
+        (b'[{"a": {"b": 1, "b": 1}}]', True),
+        (b'{"a": 1, "\\u0061": 2}', True),
+        (b'{"a": 1, "b": {"a": 1}, "c": [{"a": 1}, {"a": 1}]}', False),
+        (b'{"a": ' + b"9" * 10_000 + b"}", False),
+        (b"[" * 100_000, False),
+        (b"<html>", False),
+        (b"\xff", False),
+        (b"", False),
+    ],
+)
+def test_a_key_that_comes_twice_is_noticed_at_any_depth(document: bytes, twice: bool) -> None:
+    assert says_twice(document) is twice
