@@ -257,8 +257,8 @@ class KalshiJudge(ContentJudge):
 class Kalshi(Native):
     venue = VENUE
     base = BASE
-    missing = frozenset({"reverse_fill"})
-    """Its executions are final when they are told."""
+    missing = frozenset({"reverse_fill", "merge_late"})
+    """Its executions are final when they are told, and its sets are netted."""
     levers: ClassVar = {"bare_ack": (0.02, 0.3, {"delay": "700ms"})}
     skews = (0, 0, -400 * MS, 250 * MS, 2 * SECOND)
     settlements = (0,)

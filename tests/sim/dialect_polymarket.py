@@ -209,8 +209,8 @@ class VirtualHeart(Heartbeat):
 class Polymarket(Native):
     venue = VENUE
     base = BASE
-    missing = frozenset({"fee_drift", "gap", "reorder"})
-    """Its executions name no fee, so that another than the catalog's can only be found in the end; and its frames have
+    missing = frozenset({"fee_drift", "gap", "reorder", "merge_late"})
+    """Nothing is merged. Its executions name no fee, so that another than the catalog's can only be found in the end; and its frames have
     no number and come over one stream, in order.
     """
     levers: ClassVar = {

@@ -219,6 +219,7 @@ class Faults:
         self._era += 1
         self._world.venue.calm()
         self._world.mischief.make_good()
+        self._world.bomb = None
         for plan in (self._chances, self._levers, self._timed, self._lurking, self._for_merges):
             plan.clear()
         kept, self._names = self._names, [name for name in self._names if name not in without]
