@@ -210,8 +210,8 @@ class Polymarket(Native):
     venue = VENUE
     base = BASE
     missing = frozenset({"fee_drift", "gap", "reorder", "merge_late"})
-    """Nothing is merged. Its executions name no fee, so that another than the catalog's can only be found in the end; and its frames have
-    no number and come over one stream, in order.
+    """Nothing is merged. Its executions name no fee, so that another than the catalog's can only be found in the end;
+    and its frames have no number and come over one stream, in order.
     """
     levers: ClassVar = {
         "bare_ack": (0.02, 0.3, {"delay": "700ms"}),
