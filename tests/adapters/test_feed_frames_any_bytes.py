@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -84,3 +86,26 @@ def test_the_cuts_of_tcp_do_not_matter(data: bytes, cuts: list[int]) -> None:
 @given(payloads=st.lists(st.binary(max_size=LIMIT), max_size=30))
 def test_what_is_sent_as_text_frames_comes_out_as_it_was(payloads: list[bytes]) -> None:
     assert read([b"".join(frame(TEXT, payload) for payload in payloads)]) == (payloads, "")
+
+
+def test_a_closed_connection_gives_its_memory_back_before_any_collector_runs() -> None:
+    """Connection and websocket-client refer to each other; dead ones looked like a leak of 14 MB an hour."""
+    gc.disable()
+    tracemalloc.start()
+    try:
+        kept = 0
+        for number in range(13):
+            ours, theirs = socket.socketpair()
+            with theirs, Wake() as wake:
+                ours.setblocking(False)
+                stream = Stream(ours, wake, CLOCK)
+                frames = Frames(stream, CLOCK, message_bytes=LIMIT, message_ns=60 * SECOND, send_ns=SECOND)
+                theirs.sendall(frame(TEXT, b"x"))
+                assert stream.fill(CLOCK.boot_ns())
+                frames.close()
+            if number == 2:  # what only the first ones allocate is there now
+                kept = tracemalloc.get_traced_memory()[0]
+        assert tracemalloc.get_traced_memory()[0] - kept < 10 * 8_000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
