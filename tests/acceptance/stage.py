@@ -149,7 +149,7 @@ class Bot:
     def ready(self) -> list[bool]:
         return [market["ready"] for market in self.ask("status").get("markets", [])]
 
-    def until_ready(self, timeout_s: float = 20.0) -> None:
+    def until_ready(self, timeout_s: float = 60.0) -> None:
         until("every book ready", lambda: bool(self.ready()) and all(self.ready()), timeout_s)
 
     def end(self, timeout_s: float = 40.0) -> tuple[int, str]:
