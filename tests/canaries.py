@@ -33,6 +33,8 @@ CANARIES: Final = tuple(
     )
 )
 KEPT_ON_PURPOSE: Final = (".env", ".pem", ".key")
+NEVER_WRITTEN: Final = ".reserve"
+"""Room that a ledger keeps free: megabytes of nothing each."""
 CHUNK: Final = 1 << 24
 
 found: list[str] = []
@@ -101,7 +103,7 @@ def search(base: Path) -> tuple[int, int]:
     """Every file below the run's directory; how many files and bytes that were."""
     files = size = 0
     for path in base.rglob("*"):
-        if path.is_symlink() or not path.is_file() or path.name.endswith(KEPT_ON_PURPOSE):
+        if path.is_symlink() or not path.is_file() or path.name.endswith((*KEPT_ON_PURPOSE, NEVER_WRITTEN)):
             continue
         files += 1
         for content in _pieces(path):
