@@ -38,6 +38,10 @@ TOO_MANY: Final = "too many requests"
 MISSED: Final = "missed"
 """Not a refusal: the order was taken, looked for a match, and ended with nothing."""
 UNAUTHORIZED: Final = "unauthorized"
+FORBIDDEN: Final = "forbidden"
+
+BARRED: Final = frozenset({UNAUTHORIZED, FORBIDDEN})
+"""Not about the order but about the account: a key that does not fit or may not, a place to be attested anew (3)."""
 
 DEFINITE: Final[dict[tuple[int, str], str]] = {
     (400, "invalid_parameters"): "malformed",
@@ -47,7 +51,6 @@ DEFINITE: Final[dict[tuple[int, str], str]] = {
     (400, "available_balance_too_low"): "insufficient_balance",
     (400, "insufficient_balance"): "insufficient_balance",
     (400, "post_only_cross"): "post_only",
-    (400, "self_cross_attempt"): "self_cross",
     (400, "exceeded_order_group_risk_limit"): "order_group",
     (409, "exceeded_order_group_risk_limit"): "order_group",
     (400, "order_group_not_found"): "order_group",
@@ -61,7 +64,7 @@ DEFINITE: Final[dict[tuple[int, str], str]] = {
     (401, "signature_is_missing_from_headers"): UNAUTHORIZED,
     (401, "header_timestamp_expired"): "stale_timestamp",
     (401, "unauthorized"): UNAUTHORIZED,
-    (403, "forbidden"): "forbidden",
+    (403, "forbidden"): FORBIDDEN,
     (404, "not_found"): "unknown_market",
     (404, "market_not_found"): "unknown_market",
     (409, "fill_or_kill_insufficient_resting_volume"): MISSED,
@@ -72,7 +75,8 @@ DEFINITE: Final[dict[tuple[int, str], str]] = {
     (429, TOO_MANY): "rate_limited",
 }
 """(status, code) -> our word, for what proves that nothing was accepted, or that nothing was filled and nothing can be.
-In the answer to a batch each item's code counts with any status.
+In the answer to a batch each item's code counts with any status. A self-cross is not here: what the order filled before
+it stands (6.2).
 """
 
 _CODES: Final = {code: word for (_, code), word in DEFINITE.items()}
@@ -197,7 +201,7 @@ def _refused(intent: OrderIntent, word: str, error: ErrorBody) -> SubmitAnswer:
             client_order_id=own, venue_order_id=VenueOrderId(f"killed-{own}"), filled=MicroShares(0), done=True
         )
     words = " ".join(part for part in (error.code, error.message, error.details) if part)
-    return Refused(client_order_id=own, code=word, text=clean(words, 120))
+    return Refused(client_order_id=own, code=word, text=clean(words, 120), barred=word in BARRED)
 
 
 def cancel_answer(intent: OrderIntent, order_id: str, answer: HttpAnswer) -> CancelAnswer:

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.http_calls import AnswerLostError, GateClosedError, NotSentError
-from adapters.kalshi.answers import batch_answers, cancel_answer, error_of, read, submit_answer, without_answer
+from adapters.kalshi.answers import (
+    DEFINITE,
+    MISSED,
+    TOO_MANY,
+    batch_answers,
+    cancel_answer,
+    error_of,
+    read,
+    submit_answer,
+    without_answer,
+)
 from adapters.kalshi.private_rest import _BALANCE
 from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.market import Action
@@ -105,12 +115,30 @@ def test_a_code_of_the_list_in_its_status_is_a_refusal(status: int, body: object
 
     assert isinstance(answer, Refused)
     assert (answer.code, answer.by_venue) == (code, True)
+    assert answer.barred is (code in ("unauthorized", "forbidden")), "keys and place are the account's: trading stops"
+
+
+@pytest.mark.parametrize("row", DEFINITE.items(), ids=lambda row: f"{row[0][0]} {row[0][1]}")
+def test_every_entry_of_the_list_counts_in_its_own_status_only(row: tuple[tuple[int, str], str]) -> None:
+    (status, code), word = row
+    body = {"error": code} if code == TOO_MANY else nested(code)
+
+    answer = judged(status, body)
+
+    if word == MISSED:
+        assert isinstance(answer, Accepted)
+        assert (answer.filled, answer.done) == (0, True)
+    else:
+        assert isinstance(answer, Refused)
+        assert answer.code == word
+    assert isinstance(judged(500, body), OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
         (409, nested("order_already_exists")),
+        (400, nested("self_cross_attempt")),
         (409, nested("a_code_of_next_year")),
         (400, nested("trading_is_paused")),
         (500, nested("invalid_order")),
