@@ -15,7 +15,7 @@ import msgspec
 
 from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSentError
 from adapters.polymarket.account import Account
-from adapters.polymarket.answers import RATE_HEADER, read
+from adapters.polymarket.answers import RATE_HEADER, error_of, read
 from adapters.polymarket.order_wire import (
     FIRST_CURSOR,
     LAST_CURSOR,
@@ -80,13 +80,14 @@ class PrivateRest:
     # -- questions
 
     def order(self, order_id: str) -> OrderRow | None:
-        """None for an order that has ended, as for one that never was."""
+        """None for an order that has ended, as for one that never was. A 404 counts in the venue's own words only."""
         path = f"/data/order/{order_id}"
         try:
             answer = self.call("GET", path)
         except (NotSentError, AnswerLostError) as error:
             raise VenueReadError(f"/data/order: {error}") from None
-        if answer.status == 404 or (answer.status == 200 and answer.body.strip() in _NOTHING):
+        absent = answer.status == 404 and error_of(answer) != ""
+        if absent or (answer.status == 200 and answer.body.strip() in _NOTHING):
             return None
         return read(answer, _ORDER)
 

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.http_calls import AnswerLostError, GateClosedError, NotSentError
+from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
 from adapters.polymarket.answers import DEFINITE, batch_answers, cancel_answer, submit_answer, without_answer
+from adapters.polymarket.private_rest import PrivateRest
+from adapters.venue import GateEntry, VenueReadError, VenueReadRefusedError
 from models.market import Action
 from models.money import MICRO
 from models.orders import Accepted, CancelResult, OutcomeUnknown, Refused, SubmitAnswer, TimeInForce
-from tests.adapters.polymarket.private import OTHER_ID, OWN_ID, an_answer, placed, submitted
+from tests.adapters.polymarket.private import OTHER_ID, OWN_ID, an_account, an_answer, placed, submitted
+from tests.fakes import FakeClock
 
 
 def judge(status: int, body: object, **headers: str) -> SubmitAnswer:
@@ -96,6 +99,40 @@ def test_every_listed_text_is_a_refusal_in_its_own_status_only(row: tuple[int, s
     assert (answer.code, answer.by_venue) == (code, True)
     assert answer.barred is (code in ("unauthorized", "banned", "closed_only"))
     assert isinstance(judge(500, {"error": words}), OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "code"),
+    [
+        (400, "Invalid order payload", "malformed"),
+        (400, "the order owner has to be the owner of the API KEY", "unauthorized"),
+        (400, "the order signer address has to be the address of the API KEY", "unauthorized"),
+        (400, "'0xf39F' address banned", "banned"),
+        (400, "'0xf39F' address in closed only mode", "closed_only"),
+        (400, "Too many orders in payload: 16, max allowed: 15", "malformed"),
+        (400, "order 0x12 is invalid. Price (0.555) breaks minimum tick size rule: 0.01", "off_tick"),
+        (400, "order 0x12 is invalid. Size (4) lower than the minimum: 5", "below_min_size"),
+        (400, "invalid amount for a marketable BUY order ($0.5), min size: $1", "below_min_notional"),
+        (400, "not enough balance / allowance", "insufficient_balance"),
+        (400, "invalid expiration", "expiration"),
+        (400, "invalid post-only order: order crosses book", "post_only"),
+        (400, "order canceled in the CTF exchange contract", "cancelled_on_chain"),
+        (400, "the market is not yet ready to process new orders", "market_not_ready"),
+        (400, "order_version_mismatch", "order_version"),
+        (401, "Unauthorized/Invalid api key", "unauthorized"),
+        (401, "Invalid L1 Request headers", "unauthorized"),
+        (404, "No orderbook exists for the requested token id", "market_closed"),
+        (404, "market not found", "market_closed"),
+        (503, "Trading is currently disabled", "trading_disabled"),
+        (503, "Trading is currently cancel-only", "cancel_only"),
+        (503, "post-only mode: only post-only orders and cancels are allowed", "post_only"),
+    ],
+)
+def test_the_sheets_own_sentences_are_refusals(status: int, sentence: str, code: str) -> None:
+    """polymarket.md 5.5, written out once more and not taken from our list."""
+    answer = judge(status, {"error": sentence})
+    assert isinstance(answer, Refused)
+    assert answer.code == code
 
 
 def test_post_only_weather_is_known_by_its_code_too() -> None:
@@ -212,6 +249,30 @@ def test_no_bytes_of_a_stranger_are_ever_an_acceptance_or_an_exception(status: i
     assert isinstance(answer, OutcomeUnknown)
     assert all(isinstance(each, OutcomeUnknown) for each in batch_answers([submitted()], an_answer(status, body)))
     assert cancel_answer(submitted(), an_answer(status, body)).result is CancelResult.UNKNOWN
+
+
+class Told(PrivateRest):
+    """Private questions with one answer to all of them."""
+
+    def __init__(self, answer: HttpAnswer) -> None:
+        super().__init__(an_account(), "http://nobody", "http://nobody", FakeClock(), total_s=1)
+        self._answer = answer
+
+    def call(self, method: str, path: str, body: bytes = b"", gate: GateEntry | None = None) -> HttpAnswer:
+        return self._answer
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, {"error": "not found"}), (200, b"null"), (200, b""), (200, b"{}")])
+def test_an_order_is_absent_where_the_venue_says_so(status: int, body: object) -> None:
+    assert Told(an_answer(status, body)).order(OWN_ID) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"<html>not found</html>"), (404, b""), (404, {}), (401, {"error": "no"}), (200, b"[")]
+)
+def test_an_answer_of_somebody_else_does_not_make_an_order_absent(status: int, body: object) -> None:
+    with pytest.raises((VenueReadError, VenueReadRefusedError)):
+        Told(an_answer(status, body)).order(OWN_ID)
 
 
 def test_the_venues_words_are_made_safe_to_show() -> None:

@@ -12,7 +12,7 @@ import requests
 
 from adapters.polymarket import chain
 from adapters.polymarket.chain import Call
-from adapters.polymarket.eip712 import SigningKey, keccak256, recover
+from adapters.polymarket.eip712 import SigningKey, is_address, keccak256, recover
 from models.config_machine import WalletType
 from models.market import Outcome
 from models.money import MICRO
@@ -51,6 +51,22 @@ def stage() -> Iterator[DialectStage]:
 )
 def test_11_the_selectors_are_the_published_ones(signature: str, published: str) -> None:
     assert chain.selector(signature).hex() == published
+
+
+def test_11_calls_go_to_the_published_contracts_and_no_others() -> None:
+    """polymarket.md 1.3: a wrong digit here would be money sent to nobody."""
+    named = (chain.COLLATERAL, chain.STANDARD_ADAPTER, chain.NEG_RISK_ADAPTER, chain.ROUTER)
+    assert named == (
+        "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB",
+        "0xAdA100Db00Ca00073811820692005400218FcE1f",
+        "0xadA2005600Dec949baf300f4C6120000bDB6eAab",
+        "0x12121212006e4CD160D18e3f00711DA5c3372600",
+    )
+    assert all(is_address(address) for address in named)
+    assert chain.sets_call(chain.SPLIT, CONDITION, 1, neg_risk=True).target == named[2]
+    assert chain.redeem_call(CONDITION, neg_risk=False).target == named[1]
+    assert chain.convert_call(CONDITION, [0], 1).target == named[2]
+    assert chain.router_call(chain.MERGE_2, bytes(31), 1).target == named[3]
 
 
 def words(call: Call) -> list[str]:
