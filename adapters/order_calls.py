@@ -66,12 +66,16 @@ class Gate(Protocol):
 
 
 class _Passage:
-    """One pass through the gate that remembers whether, and when, a first byte may have left."""
+    """One pass through the gate that remembers whether, and when, a first byte may have left. From `until` on it is
+    closed: a connection may have taken longer to come up than anybody waits for the order.
+    """
 
-    def __init__(self, entry: AbstractContextManager[bool], clock: Clock) -> None:
+    def __init__(self, entry: AbstractContextManager[bool], clock: Clock, until: BootNs | None) -> None:
         self._entry = entry
         self._clock = clock
+        self._until = until
         self.granted = False
+        self.late = False
         self.entered = 0
         self.at = BootNs(0)
         self.wall = clock.wall_ns()
@@ -82,11 +86,15 @@ class _Passage:
 
     def __enter__(self) -> bool:
         self.entered += 1
-        granted = self._entry.__enter__()
-        if granted:
-            self.granted = True
-            self.at, self.wall = self._clock.boot_ns(), self._clock.wall_ns()
-        return granted
+        if not self._entry.__enter__():
+            return False
+        at = self._clock.boot_ns()
+        if self._until is not None and at >= self._until:
+            self.late = True
+            return False
+        self.granted = True
+        self.at, self.wall = at, self._clock.wall_ns()
+        return True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._entry.__exit__(kind, error, at)
@@ -109,14 +117,16 @@ class OrderCalls:
     def batch_max(self) -> int:
         return self._orders.capabilities.batch_max
 
-    def submit(self, committed: Sequence[CommittedIntent]) -> None:
-        """Send orders that are on disk, in one request where there are several, and tell every answer."""
+    def submit(self, committed: Sequence[CommittedIntent], until: BootNs | None = None) -> None:
+        """Send orders that are on disk, in one request where there are several, and tell every answer. No first byte
+        leaves at `until` or later: from then on the executor counts how long nobody shows the order.
+        """
         forged = [c for c in committed if c.row_hash != commit_seal(c.intent, c.ledger_seq)]
         if forged:
             self._gate.trip(f"order {forged[0].intent.client_order_id} is not the one that was committed", "lanes")
             self.answer(committed, [_kept(c, "seal", "not the order that was committed") for c in committed], None)
             return
-        passage = _Passage(self._entry(committed), self._clock)
+        passage = _Passage(self._entry(committed), self._clock, until)
         try:
             answers = self._place(committed, passage.open)
         except Exception as error:  # the lane's edge: an exception must not lose an order that may be at the venue
@@ -124,6 +134,8 @@ class OrderCalls:
             answers = [_without_answer(c, passage, type(error).__name__) for c in committed]
         if len(answers) != len(committed) or passage.entered > 1:
             answers = [_without_answer(c, passage, "the answer does not fit the request") for c in committed]
+        if passage.late and not passage.granted:
+            answers = [_kept(c, "lane_late", "its deadline passed before it could be sent") for c in committed]
         self.answer(committed, answers, passage if passage.granted else None)
 
     def answer(

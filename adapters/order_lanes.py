@@ -290,7 +290,7 @@ class OrderLanes:
         calls = self._calls[venue]
         opening = any(c.intent.purpose is Purpose.OPEN for c in committed)
         job = self._job(
-            lambda: calls.submit(committed),
+            lambda: calls.submit(committed, job.deadline),
             lambda: self._keep_back(calls, committed, "lane_late"),
             lambda: self._doubt(calls, committed),
             protective=not opening,

@@ -10,7 +10,7 @@ import pytest
 from actors.simulation import SimClock
 from adapters.order_calls import OrderCalls
 from adapters.venue import VenueReadError
-from models.clock import SECOND
+from models.clock import SECOND, BootNs
 from models.messages import CancelOrder, MergeSets, OrderKnown, ProbeOrder
 from models.money import MicroUsd
 from models.orders import (
@@ -111,6 +111,23 @@ def test_while_halted_an_opening_order_is_kept_back_and_a_completing_one_goes(de
     assert desk.heard[0].sent is None
     assert [type(a) for a in went] == [Accepted, Accepted]
     assert len(desk.venue.sent) == 2
+
+
+@pytest.mark.parametrize("purpose", [Purpose.OPEN, Purpose.UNWIND])
+def test_an_order_whose_connection_comes_up_after_its_deadline_is_never_sent(desk, purpose):
+    """From the deadline on the executor counts how long nobody shows it: a later byte could be believed gone."""
+    late, in_time = an_intent(purpose), an_intent(purpose, leg=1)
+    until = BootNs(103 * SECOND)
+    desk.venue.before_gate = lambda: setattr(desk.clock, "now", 103 * SECOND)
+
+    desk.submit([sealed(late)], until)
+    desk.venue.before_gate = lambda: setattr(desk.clock, "now", 103 * SECOND - 1)
+    desk.submit([sealed(in_time)], until)
+
+    assert desk.venue.sent == [in_time.client_order_id]
+    assert (desk.heard[0].answer.code, desk.heard[0].answer.by_venue) == ("lane_late", False)
+    assert desk.heard[0].sent is None
+    assert desk.gate.trips == []
 
 
 def test_an_exception_after_the_first_byte_is_an_unknown_outcome(desk):

@@ -184,6 +184,19 @@ def test_what_a_lost_worker_learns_later_is_told_all_the_same(hasty):
     assert isinstance(late.answer, Accepted)
 
 
+def test_a_worker_that_hangs_before_the_first_byte_sends_nothing_once_its_order_is_in_doubt(hasty):
+    hasty.venue.before_gate = hasty.hang
+    hasty.send(an_intent())
+    [unknown] = hasty.answers.wait_for(SubmitAnswered)
+
+    hasty.release.set()
+
+    _, late = hasty.answers.wait_for(SubmitAnswered, 2)
+    assert isinstance(unknown.answer, OutcomeUnknown)
+    assert (late.answer.code, late.answer.by_venue) == ("lane_late", False)
+    assert hasty.venue.sent == []
+
+
 def test_an_order_whose_deadline_passed_in_the_queue_is_never_sent(hasty):
     hasty.venue.after_gate = hasty.hang
     for leg in range(3):
