@@ -20,6 +20,7 @@ import msgspec
 from models.clock import SECOND, BootNs, WallNs
 from models.config_trading import Execution, Risk
 from models.execution import ExecutionTerms
+from models.first_use import make_structs_ready
 from models.legs import worst_opening
 from models.market import MarketId, SetId
 from models.messages import ApprovedSet, MarketsReleased, Opportunity
@@ -81,7 +82,9 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     reserved: MicroUsd
     """By attempts that are open or unknown, in full."""
     cash: MicroUsd | None
-    """Spendable and not reserved; None in paper mode."""
+    """Spendable and not reserved; None in paper mode, or not known yet."""
+    spends: bool = False
+    """Real orders: what is spendable has to be known. (Not in reviews of before this field.)"""
 
 
 # -- the checks, in order --------------------------------------------------------------------------------------------
@@ -148,7 +151,9 @@ def daily_notional_allowed(r: Review) -> Refusal | None:
 
 def cash_enough(r: Review) -> Refusal | None:
     """The worst case of all legs is there before the first one is sent (V04)."""
-    if r.cash is None or r.notional <= r.cash:
+    if r.cash is None:
+        return (SkipReason.CASH, "what is spendable is not known yet") if r.spends else None
+    if r.notional <= r.cash:
         return None
     return SkipReason.CASH, f"{text(r.cash)} spendable, {text(r.notional)} wanted"
 
@@ -392,4 +397,8 @@ def _inputs(
         spent_today=state.spent_today,
         reserved=state.reserved,
         cash=None if state.cash is None else MicroUsd(state.cash - state.reserved),
+        spends=terms.mode == "live",
     )
+
+
+make_structs_ready(globals())

@@ -161,7 +161,9 @@ class PaperBot:
             [self.terms],
             risk=risk,
             limits=limits_from(risk, execution),
-            state=RiskState(day=utc_day(WallNs(EPOCH_NS))),
+            state=RiskState(
+                day=utc_day(WallNs(EPOCH_NS)), cash=MicroUsd(10**12) if self.terms.mode == "live" else None
+            ),
             gate=self.gate,
             clock=self.clock,
             ids=ids,

@@ -129,6 +129,26 @@ def test_at_its_limit_everything_is_still_allowed(state, more):
     assert judge_again(judgement.inputs) == (None, "")
 
 
+def test_real_orders_wait_until_the_spendable_cash_is_known():
+    live = replace(TERMS, mode="live")
+
+    _, unknown = judged(terms=live)
+    _, known = judged(a_state(cash=MicroUsd(9_000_000)), terms=live)
+
+    assert unknown.refusal is SkipReason.CASH
+    assert judge_again(unknown.inputs) == (SkipReason.CASH, unknown.detail)
+    assert known.refusal is None
+    assert judged()[1].refusal is None, "on paper there is no cash to know"
+
+
+def test_a_review_from_before_the_cash_had_to_be_known_is_judged_as_it_was_then():
+    _, judgement = judged()
+    old = msgspec.json.decode(judgement.inputs)
+    del old["spends"]
+
+    assert judge_again(msgspec.json.encode(old)) == (None, "")
+
+
 def test_the_checks_run_in_their_order_and_the_first_one_speaks():
     _, judgement = judged(a_state(spent_today=MicroUsd(10**12)), sky=weather(halted="operator"), size=99)
 
