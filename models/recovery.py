@@ -65,6 +65,8 @@ class StoredAttempt:
     size: MicroShares
     reserved: MicroUsd
     ending: Ending | None
+    news_after_end: bool
+    """An execution was written down after the ending, and the process died before it said what follows from it."""
     open_position: bool
     merged: MicroShares
     """Sets turned into cash by merging."""
@@ -184,7 +186,7 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
         payouts=stored.payouts,
         paid_out={p.market_id for p in stored.payouts}.issuperset(terms.market_ids),
     )
-    ended_with_residue = stored.ending is not None and attempt.surplus != 0
+    ended_with_residue = stored.ending is not None and attempt.surplus != 0 and not stored.news_after_end
     return replace(attempt, stranded=ended_with_residue)
 
 

@@ -32,7 +32,10 @@ from models.rows import Ending
 _ATTEMPTS: Final = """
     SELECT a.seq, a.attempt_id, a.at, a.opportunity_id, a.set_id, a.mode, a.size, a.reserved, c.ending,
         coalesce(c.open_position, 0),
-        EXISTS (SELECT 1 FROM attempt_changes p WHERE p.attempt_id = a.attempt_id AND p.state = 'PARTIAL_FILL_PROTECT')
+        EXISTS (SELECT 1 FROM attempt_changes p WHERE p.attempt_id = a.attempt_id AND p.state = 'PARTIAL_FILL_PROTECT'),
+        c.ending IS NOT NULL AND EXISTS (SELECT 1 FROM order_intents i
+            JOIN fill_reports f ON f.client_order_id = i.client_order_id
+            WHERE i.attempt_id = a.attempt_id AND f.seq > c.seq)
     FROM attempts a LEFT JOIN attempt_changes c
         ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
     WHERE c.ending IS NULL OR c.open_position = 1 OR a.at >= ?
@@ -109,7 +112,8 @@ def resolutions_seen(connection: sqlite3.Connection) -> list[MarketResolved]:
 
 
 def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAttempt:
-    seq, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position, was_partial = row
+    seq, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position, *flags = row
+    was_partial, news_after_end = flags
     merged, cash = connection.execute(_MERGED, (attempt_id,)).fetchone()
     orders = connection.execute(_ORDERS, (attempt_id,)).fetchall()
     resolved = connection.execute(_RESOLVED, (attempt_id,)).fetchall()
@@ -122,6 +126,7 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
         size=MicroShares(size),
         reserved=MicroUsd(reserved),
         ending=None if ending is None else Ending(ending),
+        news_after_end=bool(news_after_end),
         open_position=bool(open_position),
         merged=MicroShares(merged),
         merged_cash=MicroUsd(cash),

@@ -94,6 +94,7 @@ def attempt(*orders: StoredOrder, attempt_id: str = "a-1", **changes) -> StoredA
         size=shares(10),
         reserved=MicroUsd(10_000_000),
         ending=None,
+        news_after_end=False,
         open_position=False,
         merged=MicroShares(0),
         merged_cash=MicroUsd(0),

@@ -25,7 +25,7 @@ from models.orders import (
     VenueOrderStatus,
 )
 from models.recovery import recover
-from models.rows import AttemptChanged, AttemptOpened, Ending
+from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported
 from models.set_events import AskLadders
 from models.set_state import Cooldown, Idle, State, TimerName
 from tests.stage import Stage, a_fill, venue_id
@@ -275,6 +275,30 @@ def test_a_late_fill_after_a_restart_still_finds_its_attempt(tmp_path):
 
     assert again.stage.state is State.PARTIAL_FILL_PROTECT
     assert again.stage.halted
+    again.die()
+
+
+@pytest.mark.parametrize("booked", [0, 1])
+def test_a_late_fill_written_down_just_before_a_kill_is_mended_by_the_next_process(tmp_path, booked):
+    """The row of the fill is on the disk; what follows from it (the attempt is naked, not ended) may not be."""
+    path, venue = tmp_path / "ledger.sqlite", Venue((0,))
+    process = Process(path, venue)
+    process.live()
+    process.work()
+    process.stage.fill(0, 10)
+    late = [
+        row for action in process.stage.done[process.done :] if isinstance(action, RecordRows) for row in action.rows
+    ]
+    cut = next(n for n, row in enumerate(late) if isinstance(row, FillReported))
+    for row in late if booked else late[: cut + 1]:
+        process.ledger.writer.take(row, WALL)
+    process.ledger.writer.flush(WALL)
+    process.die()
+
+    again, found = restarted(path, venue)
+
+    assert found.unfinished == ("a-1",)
+    assert again.stage.state is State.PARTIAL_FILL_PROTECT
     again.die()
 
 
