@@ -142,7 +142,10 @@ class Worker:
             died_starting = False
         if bot.ledger.exists() and self.made:
             with closing(reading(bot.ledger)) as connection:
+                lost = self.before is not None and not self.before.still_in(connection)
                 self.before = newest(connection)
+            with self.tally.lock:
+                self.tally.lost_rows += lost  # what the last life showed, and this one's start has taken away
         if not bot.alive:
             self.tally.complain(f"{self.home.name}: ended by itself\n{tail(bot.terminal)}")
         bot.kill()
@@ -222,7 +225,6 @@ class Worker:
         truth, report = venue.truth(), bot.report()
         found = disagreements(bot.ledger, report, truth) + strangers(bot.ledger, truth)
         found += [f"attempt {attempt_id} ended naked" for attempt_id in naked(bot.ledger)]
-        found += [f"sent twice: {row}" for row in truth["accounts"][0]["refused"] if row["code"] == "duplicate"]
         if report["attempts"]["in_flight"]:
             found.append(f"{report['attempts']['in_flight']} attempts never ended")
         if code != 0:

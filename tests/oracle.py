@@ -72,15 +72,17 @@ def disagreements(ledger: Path, report: Mapping[str, Any], truth: Mapping[str, A
 
 
 def strangers(ledger: Path, truth: Mapping[str, Any], known: AbstractSet[str] | None = None) -> list[str]:
-    """Orders at the venue without an intent in the ledger (orphans), and ids that the venue has twice (duplicates).
+    """Orders at the venue without an intent in the ledger (orphans), and ids that came to the venue twice (duplicates).
 
     `known`: the names of the ledger's orders at a venue that does not call them as we do.
     """
     if known is None:
         with closing(reading(ledger)) as connection:
             known = {row[0] for row in connection.execute("SELECT client_order_id FROM order_intents")}
-    ids = Counter(order["client_order_id"] for order in truth["accounts"][0]["orders"])
-    return [f"orphan {one}" for one in ids if one not in known] + [f"twice {one}" for one, n in ids.items() if n > 1]
+    account = truth["accounts"][0]
+    ids = Counter(order["client_order_id"] for order in account["orders"])
+    found = [f"orphan {one}" for one in ids if one not in known] + [f"twice {one}" for one, n in ids.items() if n > 1]
+    return found + [f"sent twice: {row}" for row in account["refused"] if row["code"] == "duplicate"]
 
 
 def naked(ledger: Path) -> list[str]:
