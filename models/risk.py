@@ -20,6 +20,7 @@ import msgspec
 from models.clock import SECOND, BootNs, WallNs
 from models.config_trading import Execution, Risk
 from models.execution import ExecutionTerms
+from models.first_use import make_structs_ready
 from models.legs import worst_opening
 from models.market import MarketId, SetId
 from models.messages import ApprovedSet, MarketsReleased, Opportunity
@@ -398,3 +399,6 @@ def _inputs(
         cash=None if state.cash is None else MicroUsd(state.cash - state.reserved),
         spends=terms.mode == "live",
     )
+
+
+make_structs_ready(globals())

@@ -24,6 +24,7 @@ import msgspec
 from models.book import Levels, TopOfBook
 from models.clock import BootNs
 from models.fees import FeeSchedule, taker_fee
+from models.first_use import make_structs_ready
 from models.market import BookModel, Market, MarketStatus
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, divide_down, divide_up, lot_rounded_down
 from models.sets import CompleteSet, common_lot
@@ -275,3 +276,6 @@ def _weather(terms: SetTerms, surroundings: Surroundings) -> list[SkipReason]:
     if any(closes_at is not None and closes_at <= deadline for closes_at in terms.closes_at_ms):
         closed.append(SkipReason.CLOSING_SOON)
     return closed
+
+
+make_structs_ready(globals())

@@ -19,6 +19,7 @@ from adapters.kalshi.fees import TAKER_MICROS, fee_schedule
 from adapters.kalshi.frames import Ranges
 from adapters.kalshi.wire import WireError, price_bands, settlement
 from models.fees import NO_FEES, FeeSchedule
+from models.first_use import make_structs_ready
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, PriceBand, VenueName
 from models.money import MICRO, MicroShares, MicroUsd, to_decimal
@@ -256,3 +257,6 @@ def _fee_type(fees: FeeSchedule) -> str:
 
 def _plain(micros: int) -> str:
     return f"{to_decimal(micros):.6f}".rstrip("0").rstrip(".") or "0"
+
+
+make_structs_ready(globals())

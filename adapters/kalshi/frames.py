@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from models.first_use import make_structs_ready
 from models.money import parse_micros, parse_price, parse_shares
 
 TABLE_MAX: Final = 65_536
@@ -233,3 +234,6 @@ def _remember(table: dict[str, int], text: str, value: int) -> int:
         table.clear()
     table[text] = value
     return value
+
+
+make_structs_ready(globals())

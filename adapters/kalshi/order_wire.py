@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from models.first_use import make_structs_ready
 from models.hostile import VenueId, WholeNumber
 from models.market import Action, Outcome
 from models.money import MICRO, MicroShares, PriceMicros, text
@@ -284,3 +285,6 @@ class Other(msgspec.Struct, frozen=True):
     """Whatever else comes: replies, positions, types of next year."""
 
     type: str = ""
+
+
+make_structs_ready(globals())

@@ -16,6 +16,7 @@ import msgspec
 
 from adapters.polymarket.amounts import CENT, taker_lot
 from models.fees import NO_FEES, FeeSchedule, FeesUnknownError
+from models.first_use import make_structs_ready
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
 from models.money import MICRO, MicroShares, MicroUsd, MoneyError, PriceMicros, micros_from_decimal
@@ -309,3 +310,6 @@ def _short(number: Decimal) -> str:
 
 def _plain(micros: int) -> str:
     return f"{Decimal(micros).scaleb(-6).normalize():f}"
+
+
+make_structs_ready(globals())

@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from models.first_use import make_structs_ready
 from models.money import MICRO, MoneyError, parse_micros, parse_price
 
 TABLE_MAX: Final = 4_096
@@ -202,3 +203,6 @@ def remember(table: dict[str, Value], text: str, value: Value) -> None:
     if len(table) >= TABLE_MAX:
         table.clear()
     table[text] = value
+
+
+make_structs_ready(globals())

@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.polymarket.eip712 import ZERO_WORD
 from adapters.polymarket.signing import BUY, OrderStruct
+from models.first_use import make_structs_ready
 from models.hostile import VenueId
 from models.orders import TimeInForce
 
@@ -222,3 +223,6 @@ class Geoblock(msgspec.Struct, frozen=True):
 class Heart(msgspec.Struct, frozen=True):
     heartbeat_id: str = ""
     error_msg: str = ""
+
+
+make_structs_ready(globals())

@@ -14,6 +14,7 @@ from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, No
 from adapters.simulated import wire
 from adapters.simulated.values import UNREADABLE, order_seen_of
 from adapters.venue import AccountRefusedError, VenueReadError, VenueReadRefusedError
+from models.first_use import make_structs_ready
 from models.hostile import clean
 from models.orders import Accepted, ClientOrderId, OutcomeUnknown, Refused, SubmitAnswer, VenueOrderStatus
 
@@ -114,3 +115,6 @@ def read(answer: HttpAnswer, kind: type[Body]) -> Body:
         return msgspec.json.decode(answer.body, type=kind)
     except UNREADABLE:
         raise VenueReadError("the answer could not be read") from None
+
+
+make_structs_ready(globals())

@@ -26,6 +26,7 @@ import msgspec
 import yaml
 
 from models.clock import MS, SECOND
+from models.first_use import make_structs_ready
 from models.hostile import clean
 
 PLANS: Final = Path(__file__).parent / "plans"
@@ -283,3 +284,6 @@ class Levers:
 
 
 _NEVER: Final = 1 << 62
+
+
+make_structs_ready(globals())

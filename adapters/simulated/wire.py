@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID
+from models.first_use import make_structs_ready
 from models.hostile import VenueId
 
 SIDE_NAMES: Final = ("yes_bid", "yes_ask", "no_bid", "no_ask")
@@ -258,3 +259,6 @@ _encoder = msgspec.json.Encoder()
 def encode(value: msgspec.Struct) -> bytes:
     """The JSON text of a frame or body."""
     return _encoder.encode(value)
+
+
+make_structs_ready(globals())

@@ -23,6 +23,7 @@ from adapters.kalshi.dialect.rows import count
 from adapters.simulated.orders import OrderState
 from adapters.simulated.web import Answer
 from models.clock import MS
+from models.first_use import make_structs_ready
 from models.market import MarketStatus
 from models.money import MoneyError, parse_shares
 
@@ -121,3 +122,6 @@ def decrease(exchange: KalshiExchange, member: Member, order_id: str, raw: bytes
         exchange.shrink(order, by, now)
     exchange.announce_all(now)
     return good({"order_id": order_id, "remaining_count": count(order.remaining), "ts_ms": now // MS})
+
+
+make_structs_ready(globals())

@@ -32,6 +32,7 @@ from adapters.simulated.accounts import EntryKind
 from adapters.simulated.exchange import InProcessExchange
 from adapters.simulated.web import Answer, Request
 from models.clock import MS
+from models.first_use import make_structs_ready
 
 BASE: Final = "/trade-api/v2"
 WS_PATH: Final = "/trade-api/ws/v2"
@@ -238,3 +239,6 @@ def _limits(member: Member) -> dict[str, Any]:
         "write": {"refill_rate": tier.write, "bucket_capacity": tier.write_capacity},
         "grants": [],
     }
+
+
+make_structs_ready(globals())

@@ -14,6 +14,7 @@ from adapters.kalshi.dialect.order_checks import charge, decoded
 from adapters.kalshi.dialect.replies import INVALID_PARAMETERS, NO_GROUP, NOT_FOUND, RefusedError, good
 from adapters.kalshi.dialect.rows import count
 from adapters.simulated.web import Answer, Request
+from models.first_use import make_structs_ready
 from models.money import MICRO, MoneyError, parse_shares
 
 
@@ -86,3 +87,6 @@ def _contracts(text: str) -> int:
     if not MICRO <= contracts <= 1_000_000 * MICRO:
         raise RefusedError(INVALID_PARAMETERS)
     return contracts
+
+
+make_structs_ready(globals())

@@ -31,6 +31,7 @@ from adapters.kalshi.order_wire import yes_leg
 from adapters.simulated.desk import Manner
 from adapters.simulated.orders import VenueOrder
 from models.clock import SECOND
+from models.first_use import make_structs_ready
 from models.market import Action, MarketStatus
 from models.money import MicroShares, MoneyError, PriceMicros, parse_price, parse_shares
 from models.orders import TimeInForce
@@ -191,3 +192,6 @@ def decoded(raw: bytes, kind: type[Body]) -> Body:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError:
         raise RefusedError(INVALID_PARAMETERS) from None
+
+
+make_structs_ready(globals())

@@ -31,6 +31,7 @@ from adapters.simulated.desk import Manner
 from adapters.simulated.orders import OrderRequest, OrderState, VenueOrder
 from adapters.simulated.web import Answer
 from models.clock import MS, SECOND
+from models.first_use import make_structs_ready
 from models.market import Action
 from models.money import MICRO, MicroShares, PriceMicros, divide_down
 from models.orders import TimeInForce
@@ -203,3 +204,6 @@ def _average_price(order: KalshiOrder) -> PriceMicros:
     """Of the YES leg."""
     paid = divide_down(sum(order.cost) * MICRO, order.venue.filled)
     return yes_leg(order.venue.request.outcome, PriceMicros(paid))
+
+
+make_structs_ready(globals())

@@ -23,6 +23,7 @@ from adapters.polymarket.dialect.tape_venue import TapeVenue
 from adapters.simulated.sockets import SocketPeer
 from adapters.tape import TapeError, TapeLine
 from models.clock import SECOND
+from models.first_use import make_structs_ready
 
 logger = logging.getLogger(__name__)
 
@@ -306,3 +307,6 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "application/json"
         head = f"HTTP/1.1 {int(status)} {phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         self.wfile.write(head.encode() + body)
+
+
+make_structs_ready(globals())
