@@ -113,7 +113,9 @@ class VenueOptions(Section):
     )
     data_url: Annotated[str | None, Url("https", "http")] = Field(default=None, description="Positions (Polymarket).")
     eligibility_url: Annotated[str | None, Url("https", "http")] = Field(
-        default=None, description="Says whether this place may trade; blocked or unreachable means no live trading."
+        default=None,
+        description="Says whether this place may trade; blocked or unreachable means no live trading. Obeyed beside a "
+        "rest_url that is not the venue's own, else the venue itself is asked.",
     )
     wallet_type: Annotated[WalletType | None, Word({w.value: w for w in WalletType}, optional=True)] = Field(
         default=None, description="How the account was made (Polymarket, needed for live)."

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from adapters.feed import FeedSession
 from adapters.http import HttpReader
@@ -95,8 +96,7 @@ class PolymarketOrders:
         self._budget = RateBudget(clock, CAPABILITIES.requests_per_second)
         self._public = HttpReader(RateBudget(clock, CAPABILITIES.requests_per_second), total_s=total_s)
         self._terms = TermsBook(PolymarketRest(self._public, clob, clob).clob_market, lambda: iso_date(clock.wall_ns()))
-        geoblock = options.eligibility_url or (f"{clob}{GEOBLOCK_PATH}" if stand_in else GEOBLOCK_URL)
-        self.rest = PrivateRest(account, clob, geoblock, clock, total_s=total_s)
+        self.rest = PrivateRest(account, clob, geoblock_url(options), clock, total_s=total_s)
         self._holdings = Holdings(self._public, options.data_url or (clob if stand_in else DATA_URL), account.funder)
         self._owners = Owners()
         self._absences = Absences(seconds_ns(CAPABILITIES.visibility_horizon_s))
@@ -270,6 +270,17 @@ class PolymarketOrders:
             or part.address.lower() in wallets
             or part.owner == self._account.api_key_id
         ]
+
+
+def geoblock_url(options: VenueOptions) -> str:
+    """Who is asked about this place. Where orders go to the venue itself, it is the venue itself: a probe of one's own
+    would be a way around it (polymarket.md 14). Only a stand-in may name another.
+    """
+    clob = (options.rest_url or CLOB_URL).rstrip("/")
+    host = (urlsplit(clob).hostname or "").rstrip(".")
+    if f".{host}".endswith(".polymarket.com"):
+        return GEOBLOCK_URL
+    return options.eligibility_url or f"{clob}{GEOBLOCK_PATH}"
 
 
 def make_orders(options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> PolymarketOrders:

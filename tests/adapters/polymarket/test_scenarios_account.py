@@ -12,7 +12,7 @@ import pytest
 from actors.simulation import SimClock
 from adapters.polymarket.eligibility import RENEW_NS, VALID_NS, Eligibility
 from adapters.polymarket.order_wire import Geoblock
-from adapters.polymarket.trading import PolymarketOrders
+from adapters.polymarket.trading import GEOBLOCK_URL, PolymarketOrders, geoblock_url
 from models.config_machine import VenueOptions
 from models.market import Action, MarketId, Outcome
 from models.money import MICRO, MicroShares, PriceMicros
@@ -22,6 +22,7 @@ from tests.adapters.polymarket.private import an_intent
 from tests.threads.orders_stage import gate, sealed
 
 SLUG = "peace-talks-this-year"
+MINE = "http://127.0.0.1:9/never-blocked"
 
 
 @pytest.fixture
@@ -121,13 +122,28 @@ def test_14_05_an_order_error_about_the_account_is_no_ordinary_refusal(
 
 
 def test_14_06_no_setting_lets_a_blocked_account_trade(stage: DialectStage) -> None:
-    """The address of the probe can be set, for tests like these; switched off it cannot be, by nothing."""
+    """The address of the probe can be set beside a stand-in, for tests like these; switched off it cannot be."""
     about = {name for name in VenueOptions.model_fields if any(w in name for w in ("geo", "elig", "skip", "bypass"))}
     assert about == {"eligibility_url"}
     stage.face.blocked = "US"
-    for url in ("", None):
-        answer = placed(stage.orders(**({"eligibility_url": url} if url else {})), an_order(stage))
-        assert isinstance(answer, Refused)
+    answer = placed(stage.orders(), an_order(stage))
+    assert isinstance(answer, Refused)
+
+
+@pytest.mark.parametrize(
+    ("stated", "asked"),
+    [
+        ({}, GEOBLOCK_URL),
+        ({"eligibility_url": MINE}, GEOBLOCK_URL),
+        ({"eligibility_url": MINE, "rest_url": "https://clob.polymarket.com/"}, GEOBLOCK_URL),
+        ({"eligibility_url": MINE, "rest_url": "https://CLOB.polymarket.com.:443"}, GEOBLOCK_URL),
+        ({"eligibility_url": MINE, "rest_url": "http://127.0.0.1:8001"}, MINE),
+        ({"rest_url": "http://127.0.0.1:8001"}, "http://127.0.0.1:8001/api/geoblock"),
+        ({"rest_url": "https://notpolymarket.com"}, "https://notpolymarket.com/api/geoblock"),
+    ],
+)
+def test_a_probe_of_ones_own_counts_for_a_stand_in_only(stated: dict[str, str], asked: str) -> None:
+    assert geoblock_url(VenueOptions.model_validate(stated)) == asked
 
 
 def test_14_07_our_own_two_legs_never_meet_each_other(stage: DialectStage) -> None:
