@@ -6,7 +6,7 @@ MINUTES ?= 60
 KILLS ?= 300
 
 .DEFAULT_GOAL := run
-.PHONY: run demo test setup dev lock bench bench-peers prove garden soak crash load fuzz clean help
+.PHONY: run demo test setup dev lock bench bench-peers prove garden soak crash faults halts load fuzz clean help
 
 run: setup  #-- set up on first use, then start the bot with its console (paper, embedded venue if there is no config.yaml)
 	@$(PYTHON) run.py $(ARGS)
@@ -43,6 +43,13 @@ crash: dev  #-- kill -9 at KILLS random instants, restart, reconcile
 
 load: dev  #-- as many frames a second as the bot can take and more, halts meanwhile; wants a quiet machine
 	@$(PY) -m tests.load $(ARGS)
+
+faults: dev  #-- five minutes live while everything goes wrong, then ledger against venue (ARGS="--dialect polymarket")
+	@$(PY) -m tests.live_faults $(ARGS)
+
+halts: dev  #-- 10,000 halts that race an order, then every condition that halts a live bot by itself
+	@$(PY) -m tests.halts $(ARGS)
+	@$(PY) -m tests.live_halts
 
 fuzz: dev  #-- hostile bytes into every parser
 	@$(PY) -m tests.fuzz $(ARGS)

@@ -15,7 +15,7 @@ from typing import Final
 
 from models.clock import seconds_ns
 
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"
 
 EXIT_OK: Final = 0
 EXIT_UNEXPECTED: Final = 1

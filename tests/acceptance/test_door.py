@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.main import VERSION
 from tests.acceptance.stage import RUN, a_bot, a_venue, configure, environment, rows, until, verb
 
 TEN_MISTAKES = """\
@@ -49,7 +50,7 @@ def test_help_and_version_need_no_bot(tmp_path: Path, words: tuple[str, ...]) ->
 
     assert done.returncode == 0
     assert clean(done)
-    assert "dutchbook 0.1.0" in done.stdout if words == ("version",) else words[-1] in done.stdout
+    assert (f"dutchbook {VERSION}" if words == ("version",) else words[-1]) in done.stdout
 
 
 def test_help_names_every_verb_and_an_unknown_one_is_corrected(tmp_path: Path) -> None:

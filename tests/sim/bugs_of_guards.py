@@ -103,7 +103,9 @@ def keeps_the_halt_in_memory() -> list[Patch]:
 
 @bug("I4", "I8", "I15")
 def opens_before_it_has_reconciled() -> list[Patch]:
-    return [(Gate, "hold", lambda self, reason, key="start": None)]
+    """Two guards at once: what is spendable is not known either before the venue has been asked."""
+    kept = tuple(c for c in risk.CHECKS if c.__name__ != "cash_enough")
+    return [(Gate, "hold", lambda self, reason, key="start": None), (risk, "CHECKS", kept)]
 
 
 @bug("I2", "I8", "I4", "I5", "I18", under=("kill", "kill_in_step"))

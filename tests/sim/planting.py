@@ -46,11 +46,13 @@ def planted(one: Bug) -> Iterator[None]:
 
 
 def _get(target: Any, name: str) -> Any:
-    return target[name] if isinstance(target, dict) else vars(target)[name]
+    return target.get(name) if isinstance(target, dict) else vars(target)[name]
 
 
 def _set(target: Any, name: str, value: Any) -> None:
-    if isinstance(target, dict):
+    if isinstance(target, dict) and value is None:
+        target.pop(name, None)
+    elif isinstance(target, dict):
         target[name] = value
     else:
         setattr(target, name, value)
@@ -58,6 +60,5 @@ def _set(target: Any, name: str, value: Any) -> None:
 
 def rule(whole: Any, broken: Any) -> list[Patch]:
     """A rule of the state machine's table, wherever it stands."""
-    set_turn.LEADS_TO[broken] = set_turn.LEADS_TO[whole]
     table = {key: broken if rule is whole else rule for key, rule in tradeset.TRANSITIONS.items()}
-    return [(tradeset, "TRANSITIONS", table)]
+    return [(tradeset, "TRANSITIONS", table), (set_turn.LEADS_TO, broken, set_turn.LEADS_TO[whole])]
