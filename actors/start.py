@@ -6,7 +6,6 @@ Every way in which a start can be wrong ends here, in one sentence and its own e
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sqlite3
 import sys
@@ -19,6 +18,7 @@ from typing import Final
 from actors.admission import NotAdmittedError, admit, get_ready
 from actors.face import Face
 from actors.main import EXIT_CONFIG, EXIT_OK, VERSION
+from actors.memory import settle
 from actors.network import StartError
 from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
 from actors.recovery import take_up
@@ -363,7 +363,7 @@ def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: 
     """Start, talk to the operator until the end, stop. The exit code tells what was left."""
     face = Face(system, stop)
     server = ControlServer(wanted.state / SOCKET_NAME, face, COMMANDS)
-    settle_memory()
+    settle()
     try:
         system.start()
     except StartError as error:
@@ -388,15 +388,6 @@ def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: 
     if system.crashed is not None or system.unwritten is not None:
         return EXIT_UNEXPECTED
     return EXIT_HALTED if options.exit_on_halt and system.gate.tripped is not None else EXIT_OK
-
-
-def settle_memory() -> None:
-    """Leave everything that stays (modules, configuration, catalog) to no later garbage collection.
-
-    A full one looks at everything and stops every thread meanwhile, halts included: some 50 ms, 1 ms without these.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def _watch_the_end(system: System, options: argparse.Namespace, stop: StopRequest) -> None:

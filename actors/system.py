@@ -21,6 +21,7 @@ from typing import Final
 from actors.dispatch import HotDispatcher, OwnDispatcher, PoolDispatcher
 from actors.feeds import Feeds, Record, user_feed
 from actors.inbox import LaneInbox
+from actors.memory import Tidying
 from actors.network import Carriers, Network, Ports, Recovered
 from actors.news import NewsTap
 from actors.order_routes import OrderRoutes
@@ -142,7 +143,7 @@ class System:
             outside.clock,
             self._probes(),
             trip=lambda why: self._trip(why, "watchdog"),
-            every_turn=(outside.gate.refresh, self._renew_permit),
+            every_turn=(outside.gate.refresh, self._renew_permit, Tidying(outside.clock)),
             stacks=plan.state / "stacks.txt",
         )
         self.publisher = self._make_publisher()
