@@ -109,7 +109,13 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):
-            stuck = self.look()
+            try:
+                stuck = self.look()
+            except Exception:
+                # The thread edge: a watchdog that ended here would be missed by nobody.
+                logger.exception("the watchdog cannot see its workers")
+                self._trip("the watchdog cannot see its workers")
+                stuck = None
             if stuck is not None and self._clock.boot_ns() - stuck > EXIT_NS:
                 self._end_process()
             for call in self._every_turn:

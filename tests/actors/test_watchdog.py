@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_worker_that_moves_or_rests_is_left_alone(watched: Watched) -> None:
     watched.looks(20)
 
     assert watched.trips == []
+
+
+def test_a_watchdog_that_cannot_look_halts_and_goes_on_with_its_other_tasks(tmp_path: Path) -> None:
+    trips: list[str] = []
+    refreshed = threading.Event()
+    blind = Probe(handled=lambda: 1 // 0, busy=lambda: None)
+    dog = Watchdog(
+        SimClock(), {"ledger": blind}, trip=trips.append, every_turn=(refreshed.set,), stacks=tmp_path / "stacks"
+    )
+
+    dog.start()
+
+    assert refreshed.wait(5), "a halt from another shell is still noticed"
+    dog.stop(5)
+    assert trips[0] == "the watchdog cannot see its workers"
 
 
 def test_the_age_of_the_oldest_waiting_message_is_that_of_the_backlog(watched: Watched) -> None:
