@@ -103,7 +103,7 @@ def _key(secrets: Mapping[str, str]) -> PrivateKey | Check:
     missing = [name for name in ("KEY_ID", "PRIVATE_KEY_PATH") if not secrets.get(name)]
     if missing:
         names = " and ".join(f"DUTCHBOOK_KALSHI_{name}" for name in missing)
-        return wrong(KEYS, f"{names} is not set", "make a key in the account's settings and name it in .env")
+        return wrong(KEYS, f"not set: {names}", "make a key in the account's settings and name it in .env")
     try:
         return load_key(Path(secrets["PRIVATE_KEY_PATH"]))
     except KeyFileError as error:
