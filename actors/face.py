@@ -10,6 +10,7 @@ from actors.system import System
 from adapters.gate import ResumeRefused
 from adapters.operator.face import Halted, Leaving, News, Refused, Resumed, ResumeOutlook, Told
 from adapters.operator.signals import StopRequest
+from adapters.permit import HaltsSeen
 from models.clock import SECOND
 from models.config_render import render_yaml
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
@@ -51,23 +52,24 @@ class Face:
 
     def outlook(self, market_id: MarketId | None) -> ResumeOutlook:
         gate = self._system.gate
+        seen = gate.halts_seen(market_id)
         record = gate.tripped if market_id is None else gate.market_halts.get(market_id)
         if record is not None and self._system.unreconciled():
             self._system.reconcile("resume", RECONCILE_S)
         tripped = () if record is None else (f"{record.reason} (by {record.by})",)
-        return ResumeOutlook(halted=record is not None, tripped=tripped, refusals=self._refusals())
+        return ResumeOutlook(halted=record is not None, tripped=tripped, refusals=self._refusals(), halts=seen)
 
-    def resume(self, market_id: MarketId | None, reason: str, by: str) -> Resumed | Refused:
+    def resume(self, market_id: MarketId | None, reason: str, by: str, answered: HaltsSeen) -> Resumed | Refused:
         refusals = self._refusals()
         if refusals:
             return Refused(why=refusals)
         gate = self._system.gate
         try:
             if market_id is not None:
-                gate.resume_market(market_id, by, reason)
+                gate.resume_market(market_id, by, reason, answered)
                 self._system.market_resumed(market_id, reason, by)
                 return Resumed(note=f"{market_id} may trade again")
-            permit = gate.resume(by, reason)
+            permit = gate.resume(by, reason, answered)
         except ResumeRefused as error:
             return Refused(why=(str(error),))
         hours = (permit.expires - permit.granted) / (3_600 * SECOND)

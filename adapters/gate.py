@@ -15,6 +15,7 @@ disk, a hung send or a slow fsync cannot keep a halt from taking effect.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -27,6 +28,7 @@ from adapters.permit import (
     PERMIT_LIFE_NS,
     FileIdentity,
     HaltRecord,
+    HaltsSeen,
     Permit,
     PermitProblem,
     StateDirectory,
@@ -118,6 +120,12 @@ class Gate:
         """Context for a cancel, an unwind or a completing order: always granted, takes no lock, waits for nobody."""
         return _Entry(None, lambda: True)
 
+    def halts_seen(self, market_id: str | None = None) -> HaltsSeen:
+        """What has halted until now, for the resume that will answer it. Ask before anything that takes time."""
+        with self._latching:
+            trips = self._trips if market_id is None else self._market_trips
+        return HaltsSeen(trips, self._files_at.halt_identity(market_id))
+
     # -- closing --------------------------------------------------------------------------------------------------
 
     def trip(self, reason: str, by: str) -> HaltRecord:
@@ -201,13 +209,15 @@ class Gate:
 
     # -- opening --------------------------------------------------------------------------------------------------
 
-    def resume(self, by: str, reason: str) -> Permit:
-        """Clear the halt and write a permit for 24 hours. Only the operator's command calls this, after its checks.
+    def resume(self, by: str, reason: str, answered: HaltsSeen | None = None) -> Permit:
+        """Clear the halts `answered` (None: all until now) and write a permit for 24 hours. Only the operator's command
+        calls this, after its checks.
 
-        Raises `ResumeRefused` where a halt comes in meanwhile or the permit cannot be written; then it stays halted.
+        Raises `ResumeRefused` where another halt has come in, from any process, or the permit cannot be written; then
+        it stays halted.
         """
         with self._files:
-            permit = self._grant(by, reason, self._count_trips())
+            permit = self._grant(by, reason, answered or self.halts_seen())
         self._announce(None)
         return permit
 
@@ -218,15 +228,15 @@ class Gate:
         a halt, a permit that was taken away, and a permit of another scope all wait for `resume`.
         """
         with self._files:
-            trips = self._count_trips()
+            seen = self.halts_seen()
             problem = self._permit_problem()
-            if self._latch is not None or self._files_at.halt_present():
+            if self._latch is not None or seen.on_disk is not None or self._files_at.halt_present():
                 return False
             if problem is None:
                 return not self._taken_away()
             if not (problem.expired or self._files_at.never_permitted()):
                 return False
-            granted = self._try_grant(by, "given by itself: no money at risk", trips)
+            granted = self._try_grant(by, "given by itself: no money at risk", seen)
         if granted:
             self._announce(None)
         return granted
@@ -234,22 +244,24 @@ class Gate:
     def renew(self, by: str) -> bool:
         """Give a permit in force another 24 hours: paper and demo only, for runs of days. False where it is not."""
         with self._files:
-            trips = self._count_trips()
+            seen = self.halts_seen()
             if self.tripped is not None or self._taken_away():
                 return False
-            return self._try_grant(by, "renewed by itself: no money at risk", trips)
+            return self._try_grant(by, "renewed by itself: no money at risk", seen)
 
-    def resume_market(self, market_id: str, by: str, reason: str) -> None:
-        """Let one market trade again. Raises `ResumeRefused` on a halt meanwhile, or a file that cannot be removed."""
+    def resume_market(self, market_id: str, by: str, reason: str, answered: HaltsSeen | None = None) -> None:
+        """Let one market trade again; as `resume` otherwise, where any market's halt in this process counts as new."""
         key = market_key(market_id)
         with self._files:
-            trips = self._market_trips
+            answered = answered or self.halts_seen(market_id)
             try:
-                self._files_at.clear_market(market_id)
+                void = not self._files_at.set_aside(answered.on_disk, market_id)
+                if not void:
+                    self._files_at.forget_answered(market_id)
             except OSError as error:
                 raise ResumeRefused(f"the halt's file could not be removed: {error.strerror}") from None
             with self._latching:
-                void = self._market_trips != trips
+                void = void or self._market_trips != answered.trips
                 if not void:
                     self._markets = MappingProxyType({k: record for k, record in self._markets.items() if k != key})
         if void:
@@ -289,47 +301,63 @@ class Gate:
         else:
             logger.critical("an opening send has hung for more than %s s under the gate's lock", SETTLE_S)
 
-    def _count_trips(self) -> int:
-        with self._latching:
-            return self._trips
-
-    def _try_grant(self, by: str, reason: str, trips: int) -> bool:
+    def _try_grant(self, by: str, reason: str, seen: HaltsSeen) -> bool:
         try:
-            self._grant(by, reason, trips)
+            self._grant(by, reason, seen)
         except ResumeRefused as refused:
             logger.error("no permit: %s", refused)  # noqa: TRY400  its text is the whole story
             return False
         return True
 
-    def _grant(self, by: str, reason: str, trips: int) -> Permit:
-        """Under `_files`. `trips` is the count of trips that this grant answers; any later one voids it."""
+    def _grant(self, by: str, reason: str, answered: HaltsSeen) -> Permit:
+        """Under `_files`. Any halt after those `answered`, in this process or on disk, voids it."""
         now = self._clock.wall_ns()
         permit = Permit(self._scope, clean(by, 60), clean(reason), now, WallNs(now + PERMIT_LIFE_NS))
-        try:
-            self._files_at.prepare()
-            identity = self._files_at.write_permit(permit)
-            self._files_at.clear_halt()
-        except OSError as error:
-            if self._files_at.identity() != self._identity:
-                self._files_at.take_permit_away()
-            raise ResumeRefused(f"the permit could not be written: {error.strerror}") from None
+        identity = self._put_permit(permit, answered.on_disk)
         ends = BootNs(self._clock.boot_ns() + PERMIT_LIFE_NS)
         with self._latching:
-            later = self._latch if self._trips != trips else None
+            later = self._latch if self._trips != answered.trips else None
             if later is None:
                 self._permit, self._identity, self._ends_boot = permit, identity, ends
                 self._problem, self._latch = None, None
         if later is not None:
             self._files_at.store_halt(later)
-            raise ResumeRefused("a new halt came in while trading was being resumed")
+            raise ResumeRefused("another halt came in while trading was being resumed")
         logger.warning("permit for %s given by %s: %s", permit.scope, permit.by, permit.reason)
         return permit
+
+    def _put_permit(self, permit: Permit, halt: FileIdentity | None) -> FileIdentity:
+        """The permit in place of the halt on disk that it answers, and of no later one.
+
+        Until the end the files say halted: no permit (nor the one before it) while the halt is aside.
+        """
+        files = self._files_at
+        try:
+            files.prepare()
+            if halt is not None and not files.take_permit_away():
+                raise ResumeRefused("the old permit could not be removed")
+            if not files.set_aside(halt):
+                raise ResumeRefused("another halt came in while trading was being resumed")
+            identity = files.write_permit(permit)
+            if not files.still_answered(halt):
+                files.take_permit_away()
+                files.put_back()
+                raise ResumeRefused("another halt came in while trading was being resumed")
+            files.forget_answered()
+        except OSError as error:
+            if files.identity() != self._identity:
+                files.take_permit_away()
+            with contextlib.suppress(OSError):
+                files.put_back()
+            raise ResumeRefused(f"the permit could not be written: {error.strerror}") from None
+        return identity
 
     def _load(self) -> None:
         """What the last process left. Whatever cannot be read halts."""
         now = self._clock.wall_ns()
         try:
             self._files_at.prepare()
+            self._files_at.put_back()
             self._markets = MappingProxyType(dict(self._files_at.market_halts()))
         except OSError as error:
             self._latch = HaltRecord(f"the state directory cannot be used: {error.strerror}", "gate", now)

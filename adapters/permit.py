@@ -6,6 +6,7 @@ taking it away works on a full disk, from another shell, and with every thread o
     permit            the permission: its scope, since when, until when. Missing, expired, torn or foreign = halted
     halt              why (best effort: the first halt's reason, who, when). Present = halted, whatever the permit says
     halts/<key>       one file per halted market, named by a hash of its id; present = halted, also when it is empty
+    *.answered        a halt's file while a resume is being given; put back where another halt came in meanwhile
     permitted-before  made before the first permit: tells a fresh directory from one whose permit was taken away
 
 Files are 0600 in a directory of 0700. Nothing here keeps state; `adapters/gate.py` is the one user in the bot.
@@ -33,6 +34,10 @@ CLOCK_SLACK_NS: Final = 60 * SECOND
 """A permit from further in the future than this was given under another clock, and says nothing about now."""
 
 _READ_LIMIT: Final = 64 * 1024
+
+_ANSWERED: Final = ".answered"
+_RACES: Final = 100
+"""Resumes that one halt may meet; each takes the file that the halt has just found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,15 @@ class FileIdentity:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class HaltsSeen:
+    """What had halted when a resume was asked for. It answers these; one that comes later is not cleared by it."""
+
+    trips: int
+    """Of all trading or, for a market, of any market, in this process."""
+    on_disk: FileIdentity | None
+
+
 class PermitProblem(Exception):  # noqa: N818  the fact that there is no valid permission; its text is the halt's reason
     """No valid permit. `expired` is True only for a permit that is in order but for its age."""
 
@@ -90,11 +104,11 @@ class StateDirectory:
 
     def identity(self) -> FileIdentity | None:
         """The permit's identity; None where it is missing or cannot be looked at. Never raises."""
-        try:
-            found = os.stat(self.permit, follow_symlinks=False)  # noqa: PTH116  Path.stat costs five times as much
-        except OSError:
-            return None
-        return FileIdentity(found.st_ino, found.st_mtime_ns, found.st_size)
+        return _identity(self.permit)
+
+    def halt_identity(self, market_id: str | None = None) -> FileIdentity | None:
+        """Which halt is on disk; a second one from another shell gives the same file another identity. Never raises."""
+        return _identity(self._halt_of(market_id))
 
     def write_permit(self, permit: Permit) -> FileIdentity:
         """Put `permit` in place, all or nothing, and on the disk before this returns."""
@@ -159,6 +173,8 @@ class StateDirectory:
         directory looks as if it never had a permit.
         """
         gone, told = self.take_permit_away(), _write_record(self.halt, record)
+        if not told:  # a permit may have been given meanwhile, to which only the file would have been an answer
+            gone = self.take_permit_away()
         return told or (gone and not self.never_permitted())
 
     def never_permitted(self) -> bool:
@@ -180,30 +196,63 @@ class StateDirectory:
     def halt_present(self) -> bool:
         return os.path.lexists(self.halt)
 
-    def clear_halt(self) -> None:
-        self.halt.unlink(missing_ok=True)
-        _sync_directory(self.halt.parent)
+    def set_aside(self, seen: FileIdentity | None, market_id: str | None = None) -> bool:
+        """Move the halt that was `seen` out of the way, and no other. False where another one is there; it stays.
+
+        A halt from another shell may land at any moment: before the move it changes the identity, after it it makes
+        a file of its own. `still_answered` looks a last time.
+        """
+        halt = self._halt_of(market_id)
+        if seen is None:
+            return not os.path.lexists(halt)
+        try:
+            halt.rename(_aside(halt))
+        except FileNotFoundError:
+            return True  # somebody removed it by hand
+        if self.still_answered(seen, market_id):
+            return True
+        self.put_back(market_id)
+        return False
+
+    def still_answered(self, seen: FileIdentity | None, market_id: str | None = None) -> bool:
+        """Whether no halt has come since `seen`, which was set aside."""
+        halt = self._halt_of(market_id)
+        return not os.path.lexists(halt) and _identity(_aside(halt)) in (seen, None)
+
+    def put_back(self, market_id: str | None = None) -> None:
+        """Halt again by what was set aside, if anything was; a newer halt's file stands."""
+        halt = self._halt_of(market_id)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.lexists(halt):
+                _aside(halt).unlink()
+            else:
+                _aside(halt).rename(halt)
+
+    def forget_answered(self, market_id: str | None = None) -> None:
+        halt = self._halt_of(market_id)
+        _aside(halt).unlink(missing_ok=True)
+        _sync_directory(halt.parent)
 
     def halt_market(self, market_id: str, record: HaltRecord) -> bool:
         """Record one market's halt. The name in the directory is the halt; the text in it is a comfort.
 
         False where not even an empty file could be made. Never raises.
         """
-        return _write_record(self.halts / market_key(market_id), record)
-
-    def clear_market(self, market_id: str) -> None:
-        (self.halts / market_key(market_id)).unlink(missing_ok=True)
-        _sync_directory(self.halts)
+        return _write_record(self._halt_of(market_id), record)
 
     def market_halts(self) -> Mapping[str, HaltRecord]:
-        """Every halted market's record by its `market_key`."""
-        return {name: _read_record(self.halts / name) for name in os.listdir(self.halts)}  # noqa: PTH208  names only
+        """Every halted market's record by its `market_key`. One whose resume was cut off is halted."""
+        names = os.listdir(self.halts)  # noqa: PTH208  names only
+        return {name.removesuffix(_ANSWERED): _read_record(self.halts / name) for name in names}
 
     def sync(self) -> None:
         """Make what was removed and created durable against a power cut. Best effort, never raises."""
         for directory in (self.permit.parent, self.halts):
             with contextlib.suppress(OSError):
                 _sync_directory(directory)
+
+    def _halt_of(self, market_id: str | None) -> Path:
+        return self.halt if market_id is None else self.halts / market_key(market_id)
 
 
 def market_key(market_id: str) -> str:
@@ -251,10 +300,9 @@ def _write_all(fd: int, document: Mapping[str, object]) -> None:
 
 
 def _write_record(path: Path, record: HaltRecord) -> bool:
-    """Make the file that halts; the first one stands. True where a file is in place afterwards."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError:
+    """Make the file that halts; the first one's words stand, under a new identity. True where it is there then."""
+    fd = _create(path)
+    if fd is None:
         return os.path.lexists(path)
     try:
         _write_all(
@@ -266,6 +314,39 @@ def _write_record(path: Path, record: HaltRecord) -> bool:
     finally:
         os.close(fd)
     return True
+
+
+def _create(path: Path) -> int | None:
+    """A descriptor of the new file; None where there is one, which then has another identity, or where none can be."""
+    for _ in range(_RACES):
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            with contextlib.suppress(OSError):
+                _renew_identity(path)
+                return None  # else a resume has just set it aside: this halt needs a file of its own
+        except OSError:
+            return None
+    return None
+
+
+def _renew_identity(path: Path) -> None:
+    """Takes no space on a full disk. A whole second, because some file systems count in seconds."""
+    found = os.stat(path, follow_symlinks=False)  # noqa: PTH116  its second argument has no name in Path's
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + SECOND), follow_symlinks=False)
+
+
+def _identity(path: Path) -> FileIdentity | None:
+    """None where it is missing or cannot be looked at."""
+    try:
+        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116  Path.stat costs five times as much
+    except OSError:
+        return None
+    return FileIdentity(found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _aside(halt: Path) -> Path:
+    return halt.with_name(halt.name + _ANSWERED)
 
 
 def _read_record(path: Path) -> HaltRecord:

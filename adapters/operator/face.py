@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from adapters.permit import HaltsSeen
 from models.clock import WallNs
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
 from models.market import MarketId
@@ -49,6 +50,8 @@ class ResumeOutlook:
     """Reasons of the halt, in words, with who and when."""
     refusals: tuple[str, ...]
     """Everything that is unknown, mismatched or naked, and every kill condition that still holds; one phrase each."""
+    halts: HaltsSeen
+    """Which halts these are: a later one is not undone by the operator's answer to these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ class BotFace(Protocol):
 
     def outlook(self, market_id: MarketId | None) -> ResumeOutlook: ...
 
-    def resume(self, market_id: MarketId | None, reason: str, by: str) -> Resumed | Refused: ...
+    def resume(self, market_id: MarketId | None, reason: str, by: str, answered: HaltsSeen) -> Resumed | Refused: ...
 
     def ladders(self, market_id: MarketId, timeout_s: float) -> LaddersSeen | None:
         """The market's full book, or None where its actor did not answer in time."""

@@ -113,7 +113,7 @@ def resume(call: Call) -> Reply:
                 otherwise="Not resumed.",
             ),
         )
-    answer = call.face.resume(market_id, call.reason or DEFAULT_REASON, call.caller.by)
+    answer = call.face.resume(market_id, call.reason or DEFAULT_REASON, call.caller.by, outlook.halts)
     if isinstance(answer, Refused):
         return _refused(what, market_id, tripped, answer.why)
     return _resumed(what, market_id, answer)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters.gate import Gate, ResumeRefused, halt_offline
-from adapters.permit import HaltRecord
+from adapters.permit import FileIdentity, HaltRecord, Permit, StateDirectory
 from models.clock import SECOND, BootNs, Timer, WallNs
 
 HOUR = 3600 * SECOND
@@ -314,12 +314,129 @@ def test_a_halt_during_resume_wins(data: Path, clock: HandClock) -> None:
 
     gate._clock = TripsWhileGranting()
 
-    with pytest.raises(ResumeRefused, match="new halt"):
+    with pytest.raises(ResumeRefused, match="halt"):
         gate.resume("operator", "go")
     assert not opens(gate)
     assert gate.tripped is not None
     assert gate.tripped.reason == "first"
     assert not opens(a_gate(data, clock))
+
+
+class HaltsMeanwhile(HandClock):
+    """A clock whose `read`-th reading is the instant at which another shell halts."""
+
+    def __init__(self, data: Path, read: int) -> None:
+        super().__init__()
+        self.data = data
+        self.left = read
+
+    def wall_ns(self) -> WallNs:
+        self.left -= 1
+        if self.left == 0:
+            halt_offline(self.data, "another shell", "operator", HandClock())
+        return super().wall_ns()
+
+
+def test_a_halt_from_another_shell_after_the_question_is_not_answered_by_it(data: Path, clock: HandClock) -> None:
+    gate = a_gate(data, clock)
+    gate.trip("first", "risk")
+    seen = gate.halts_seen()
+    halt_offline(data, "second", "operator", clock)
+
+    with pytest.raises(ResumeRefused, match="another halt"):
+        gate.resume("operator", "go", seen)
+
+    for each in (gate, a_gate(data, clock)):
+        assert why(each) == "first"
+        assert not opens(each)
+    gate.resume("operator", "now I know of both")
+    assert opens(gate)
+    assert opens(a_gate(data, clock))
+
+
+def test_a_halt_in_this_process_after_the_question_is_not_answered_by_it(data: Path, clock: HandClock) -> None:
+    gate = a_gate(data, clock)
+    gate.trip("first", "risk")
+    seen = gate.halts_seen()
+    gate.trip("second", "kill switch")
+
+    with pytest.raises(ResumeRefused, match="halt"):
+        gate.resume("operator", "go", seen)
+
+    assert not opens(gate)
+    assert not opens(a_gate(data, clock))
+
+
+@pytest.mark.parametrize("halted_before", [True, False])
+def test_a_halt_from_another_shell_while_the_permit_is_written_wins(
+    data: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, halted_before: bool
+) -> None:
+    gate = a_gate(data, clock)
+    if halted_before:
+        gate.trip("first", "risk")
+    write = StateDirectory.write_permit
+
+    def writes_and_halts(files: StateDirectory, permit: Permit) -> FileIdentity:
+        identity = write(files, permit)
+        halt_offline(data, "another shell", "operator", clock)
+        return identity
+
+    monkeypatch.setattr(StateDirectory, "write_permit", writes_and_halts)
+    with pytest.raises(ResumeRefused, match="another halt"):
+        gate.resume("operator", "go")
+
+    monkeypatch.undo()
+    assert not opens(gate)
+    again = a_gate(data, clock)
+    assert why(again) == "another shell"
+    assert not opens(again)
+    assert not list(data.glob("*.answered"))
+
+
+def test_a_renewal_does_not_clear_a_halt_from_another_shell(data: Path, clock: HandClock) -> None:
+    gate = a_gate(data, clock)
+    gate.grant_fresh("paper run")
+    gate._clock = HaltsMeanwhile(data, read=2)  # read when the permit is judged, then for the new one's times
+
+    assert not gate.renew("paper")
+
+    assert not opens(gate)
+    assert not opens(a_gate(data, clock))
+
+
+def test_a_resume_that_was_killed_half_way_leaves_all_halted(data: Path, clock: HandClock) -> None:
+    gate = a_gate(data, clock)
+    gate.trip("first", "risk")
+    gate.trip_market("m1", "partial fill", "executor")
+    (data / "halt").rename(data / "halt.answered")
+    (market,) = (data / "halts").iterdir()
+    market.rename(market.with_name(market.name + ".answered"))
+
+    again = a_gate(data, clock)
+
+    assert why(again) == "first"
+    assert list(again.market_halts) == ["m1"]
+    again.resume("operator", "go")
+    assert not opens(again, "m1")
+    again.resume_market("m1", "operator", "go")
+    assert opens(again, "m1")
+    assert opens(a_gate(data, clock), "m1")
+
+
+def test_a_second_halt_of_a_market_from_another_shell_is_not_undone_by_the_answer_to_the_first(
+    data: Path, clock: HandClock
+) -> None:
+    gate = a_gate(data, clock)
+    gate.grant_fresh("paper run")
+    gate.trip_market("m1", "partial fill", "executor")
+    seen = gate.halts_seen("m1")
+    halt_offline(data, "news", "operator", clock, market_id="m1")
+
+    with pytest.raises(ResumeRefused, match="new halt"):
+        gate.resume_market("m1", "operator", "go", seen)
+
+    assert not opens(gate, "m1")
+    assert not opens(a_gate(data, clock), "m1")
 
 
 # -- markets --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from adapters.operator.events import EventBoard
 from adapters.operator.face import Halted, Leaving, News, Refused, Resumed, ResumeOutlook, Told
+from adapters.permit import HaltsSeen
 from models.book import TopOfBook
 from models.clock import MS, SECOND, BootNs, Timer, WallNs
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
@@ -222,9 +223,10 @@ class FakeBot:
             halted=halted,
             tripped=("2 partials in 10 m, by kill switch, 12:00:03",) if halted else (),
             refusals=self.refusals if halted else (),
+            halts=HaltsSeen(len(self.halts), None),
         )
 
-    def resume(self, market_id: MarketId | None, reason: str, by: str) -> Resumed | Refused:
+    def resume(self, market_id: MarketId | None, reason: str, by: str, answered: HaltsSeen) -> Resumed | Refused:
         if self.refusals:
             return Refused(why=self.refusals)
         self.resumes.append((market_id, reason, by))
