@@ -10,7 +10,8 @@ from typing import Final
 
 from adapters.http import HttpReader
 from adapters.polymarket.account import Account, make_account
-from adapters.polymarket.adapter import CLOB_URL
+from adapters.polymarket.adapter import CLOB_URL, PolymarketVenue
+from adapters.polymarket.order_wire import Balance
 from adapters.polymarket.rest import PolymarketRest
 from adapters.polymarket.signing import NEG_RISK, STANDARD
 from adapters.polymarket.terms import MarketTerms
@@ -77,7 +78,7 @@ def _online(options: VenueOptions, orders: PolymarketOrders, clock: Clock, max_s
     if funds.grade is Grade.WRONG:  # perhaps another wallet is meant, and that one has its own approvals
         yield skipped(APPROVALS, "looked at when the funds are there")
     else:
-        yield _asked(APPROVALS, lambda: _approvals(orders))
+        yield _asked(APPROVALS, lambda: _approvals(options, orders, clock))
 
 
 def _signing(account: Account, clock: Clock) -> Check:
@@ -164,19 +165,40 @@ def _funds(orders: PolymarketOrders) -> Check:
     return fine(FUNDS, f"{text(cash)} pUSD")
 
 
-def _approvals(orders: PolymarketOrders) -> Check:
-    """The exchange contracts may only move what the wallet has approved."""
-    allowed = {address.lower(): amount for address, amount in orders.rest.balance("COLLATERAL").allowances.items()}
-    missing = [
-        name for name, domain in _CONTRACTS.items() if not _positive(allowed.get(str(domain.contract).lower(), "0"))
-    ]
-    if missing:
+def _approvals(options: VenueOptions, orders: PolymarketOrders, clock: Clock) -> Check:
+    """The exchange contracts may only move what the wallet has approved: dollars to buy, shares to sell back."""
+    if missing := _not_approved(orders.rest.balance("COLLATERAL")):
         return wrong(
             APPROVALS,
             f"the wallet has not approved pUSD for the exchange of {' and of '.join(missing)}",
             "approve it once, on the venue's web page or by a call of approve() on the pUSD contract",
         )
-    return fine(APPROVALS, "pUSD is approved for the exchanges")
+    token = _some_token(options, clock)
+    if token is None:
+        return unreachable(APPROVALS, "pUSD is approved; no open market was found to ask about shares")
+    if missing := _not_approved(orders.rest.balance("CONDITIONAL", token)):
+        return wrong(
+            APPROVALS,
+            f"the wallet has not approved its shares for the exchange of {' and of '.join(missing)}: a half-filled set "
+            "could not be sold back",
+            "approve them once, on the venue's web page or by setApprovalForAll() on the conditional tokens contract",
+        )
+    return fine(APPROVALS, "pUSD and shares are approved for the exchanges")
+
+
+def _some_token(options: VenueOptions, clock: Clock) -> str | None:
+    """A share of any open market: the approval is for all of them, but the venue wants one named."""
+    venue = PolymarketVenue(options, clock, 5)
+    try:
+        listed = venue.find("")
+    finally:
+        venue.close()
+    return listed[0].yes_instrument if listed else None
+
+
+def _not_approved(balance: Balance) -> list[str]:
+    allowed = {address.lower(): amount for address, amount in balance.allowances.items()}
+    return [name for name, domain in _CONTRACTS.items() if not _positive(allowed.get(str(domain.contract).lower(), ""))]
 
 
 def _positive(digits: str) -> bool:

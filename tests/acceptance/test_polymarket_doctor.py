@@ -168,6 +168,19 @@ def test_a_missing_allowance_is_named(patient: Patient) -> None:
     assert "approve it once" in trouble[1]
 
 
+def test_shares_that_could_not_be_sold_back_are_named_and_live_trading_does_not_start(patient: Patient) -> None:
+    patient.stage.wallet().shares_approved = False
+    code, lines = patient.visit()
+    trouble = the_only_trouble(lines)
+    assert code == 78
+    assert "has not approved its shares for the exchange of standard markets and of neg-risk markets" in trouble[0]
+    assert "setApprovalForAll()" in trouble[1]
+
+    code, lines = patient.visit("run", "--live", "--no-console", "--confirm-live", "polymarket", "--for", "5s")
+    assert code == 78
+    assert any("not live" in line and "has not approved its shares" in line for line in lines)
+
+
 def test_an_account_that_may_only_close_is_named(patient: Patient) -> None:
     patient.stage.wallet().closed_only = True
     code, lines = patient.visit()

@@ -208,6 +208,14 @@ def test_a_missing_approval_is_named_with_what_to_do(office: Office, capsys) -> 
     assert "approve" in trouble["remedy"]
 
 
+def test_shares_that_cannot_be_sold_back_are_named(office: Office, capsys) -> None:
+    office.wallet.shares_approved = False
+    code, checks, _ = office.doctor(capsys)
+    trouble = the_only_trouble(checks)
+    assert (code, trouble["name"]) == (78, "approvals")
+    assert "setApprovalForAll" in trouble["remedy"]
+
+
 def test_a_venue_out_of_reach_is_not_the_operators_mistake(office: Office, capsys) -> None:
     office.configure(rest_url="http://127.0.0.1:1")
     code, checks, _ = office.doctor(capsys)

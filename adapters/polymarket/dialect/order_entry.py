@@ -145,7 +145,8 @@ def _place(exchange: PolymarketExchange, wallet: Wallet, raw: bytes, now: int) -
     own_id, account = checked.order_id, wallet.account
     if (account, own_id) in exchange.engine.orders or (account, own_id) in exchange.held:
         return Placed(replies.duplicated(own_id))
-    if wallet.allowance < checked.maker_amount:
+    approved = wallet.allowance >= checked.maker_amount if checked.action is Action.BUY else wallet.shares_approved
+    if not approved:
         return Placed(replies.NO_FUNDS)
     request = OrderRequest(
         client_order_id=own_id,

@@ -268,15 +268,17 @@ def _balance(exchange: PolymarketExchange, wallet: Wallet, query: Query, now: in
     if _first(query, "asset_type") == "COLLATERAL":
         amount, _ = engine_reads.cash(exchange.engine, wallet.account, now)
         amount = exchange.stale_cash.get(wallet.account, amount)
+        approved = min(wallet.allowance, UNLIMITED)
     else:
         found = exchange.listed.by_token.get(_first(query, "token_id"))
         if found is None:
             return replies.NO_MARKET.answer()
         held = engine_reads.positions(exchange.engine, wallet.account, now)
         amount = held.get((found[0].market.market_id, found[1]), 0)
+        approved = UNLIMITED if wallet.shares_approved else 0
     contracts = (STANDARD.contract, NEG_RISK.contract, PROTOCOL_2.contract)
     own = _first(query, "signature_type") in ("", str(SIGNATURE_TYPES[wallet.wallet_type]))
-    allowance = str(min(wallet.allowance, UNLIMITED)) if own else "0"
+    allowance = str(approved) if own else "0"
     shown = str(amount) if own else "0"
     return replies.ok({"balance": shown, "allowances": {str(contract): allowance for contract in contracts}})
 

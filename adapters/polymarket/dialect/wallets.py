@@ -42,7 +42,9 @@ class Wallet:
     closed_only: bool = False
     banned: bool = False
     allowance: int = UNLIMITED
-    """Of the exchange contracts over its dollars and shares, in millionths."""
+    """Of the exchange contracts over its dollars, in millionths."""
+    shares_approved: bool = True
+    """Whether those contracts may move its shares: without it, nothing can be sold."""
 
     def shown(self) -> dict[str, str]:
         """For the line that tells a bot how to trade here. All of it is worth nothing anywhere else."""

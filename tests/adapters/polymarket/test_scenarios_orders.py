@@ -243,6 +243,16 @@ def test_15_2_orders_16_the_second_leg_finds_no_money_left(stage: DialectStage) 
     assert [(p.outcome, p.size) for p in orders.positions()] == [(Outcome.YES, 10 * MICRO)]
 
 
+def test_15_2_orders_16_shares_that_are_not_approved_cannot_be_sold_back(stage: DialectStage) -> None:
+    orders = stage.orders()
+    assert isinstance(placed(orders, an_order(stage, 1)), Accepted)
+    stage.wallet().shares_approved = False
+    sold = placed(orders, an_order(stage, 2, action=Action.SELL, limit_price=LOW))
+    assert isinstance(sold, Refused)
+    assert (sold.code, sold.by_venue) == ("insufficient_balance", True)
+    assert [(p.outcome, p.size) for p in orders.positions()] == [(Outcome.YES, 10 * MICRO)]
+
+
 # -- settlement
 
 
