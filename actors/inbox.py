@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError
 from pykka.messages import _ActorStop
@@ -27,14 +27,11 @@ class InboxFullError(Exception):
     """The ordinary lane holds `bound` messages; the gate has been tripped and this message was not taken."""
 
 
-class Urgent(Protocol):
-    """A message with a true `urgent` attribute overtakes everything that waits."""
-
-    urgent: bool
-
-
 class LaneInbox:
-    """Urgent and ordinary lane. `put` may be called on any thread, `get` on the actor's only."""
+    """Urgent and ordinary lane: a message with a true `urgent` attribute overtakes everything that waits.
+
+    `put` may be called on any thread, `get` on the actor's only.
+    """
 
     def __init__(self, bound: int, on_full: Callable[[], None], *, waits: bool = True) -> None:
         """`bound` messages fit the ordinary lane. With `waits` False an empty inbox raises `IdleError` from `get`."""

@@ -64,11 +64,6 @@ class OrderRoutes:
                 self._attempts.put(intent.attempt_id, executor)
                 self._orders.put(intent.client_order_id, executor)
 
-    def client_order_of(self, venue_order_id: VenueOrderId) -> ClientOrderId | None:
-        """For a user stream whose fills name only the venue's order."""
-        with self._lock:
-            return self._venue_orders.get(venue_order_id)
-
     def knows(self, client_order_id: ClientOrderId) -> bool:
         """Whether news about this order would find an executor."""
         with self._lock:

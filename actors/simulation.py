@@ -194,10 +194,6 @@ class SimDispatcher:
     def stop(self, timeout_s: float) -> None:
         """Nothing to stop: there is no thread."""
 
-    @property
-    def trace_hash(self) -> str:
-        return self.trace.digest()
-
     def stall(self, actor: BotActor, for_ns: int) -> None:
         """Let an actor do nothing for a while, whatever it is told: a slow disk, a lock, a thread without its turn."""
         inbox: _SimInbox = actor.actor_inbox  # type: ignore[assignment]

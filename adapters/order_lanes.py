@@ -115,11 +115,6 @@ class Lane:
     def waiting(self) -> int:
         return len(self._queue)
 
-    def busy_since(self) -> BootNs | None:
-        """When the oldest running call began; for the watchdog."""
-        begun = [worker.begun for worker in self._threads if worker.begun is not None]
-        return min(begun, default=None)
-
     def stop(self, timeout_s: float) -> bool:
         """Take nothing more, finish what waits; False where a worker did not end in time."""
         with self._changed:
@@ -144,15 +139,13 @@ class Lane:
         if not self._may_go(job):
             job.late()
             return
-        worker.begun = self._clock.boot_ns()
-        left_ns = max(0, job.deadline - worker.begun) + GRACE_NS
+        left_ns = max(0, job.deadline - self._clock.boot_ns()) + GRACE_NS
         timer = self._clock.call_after(left_ns, lambda: self._give_up(job, worker))
         try:
             job.run()
         finally:
             job.done.set()
             timer.cancel()
-            worker.begun = None
 
     def _may_go(self, job: Job) -> bool:
         """Wait for the rate budget, at most until the job's deadline."""
@@ -187,7 +180,6 @@ class _Worker(threading.Thread):
     def __init__(self, lane: Lane, number: int) -> None:
         super().__init__(name=f"lane-{lane.name}-{number}", daemon=True)
         self._lane = lane
-        self.begun: BootNs | None = None
         self.given_up = False
 
     def run(self) -> None:

@@ -17,9 +17,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from adapters.feed import FeedState
 from adapters.tape import TapeEvent, TapeHeader
-from models.clock import Clock, WallNs
+from models.clock import WallNs
 from models.market import Market
 
 logger = logging.getLogger(__name__)
@@ -138,24 +137,3 @@ class TapeWriter:
         packed = self._gzip.compress(data) + self._gzip.flush(zlib.Z_SYNC_FLUSH)
         self._size += self._file.write(packed)
         self._file.flush()
-
-
-class FeedRecorder:
-    """Fits a `TapeWriter` to one `FeedThread`: hand it `on_state` and `on_raw`. Runs on the feed's thread."""
-
-    def __init__(self, writer: TapeWriter, markets: Sequence[Market], clock: Clock) -> None:
-        self._writer = writer
-        self._markets = markets
-        self._clock = clock
-        self._connection: int | None = None
-
-    def on_state(self, state: FeedState) -> None:
-        if state.kind == "live":
-            self._connection = self._writer.opened(self._clock.wall_ns(), self._markets)
-        elif state.kind == "down" and self._connection is not None:
-            self._writer.closed(self._connection, self._clock.wall_ns())
-            self._connection = None
-
-    def on_raw(self, frame: bytes, at: WallNs) -> None:
-        if self._connection is not None:
-            self._writer.frame(self._connection, frame, at)

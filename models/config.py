@@ -1,7 +1,7 @@
 """The whole configuration: one frozen value, valid as a whole, with a hash and a canonical text for the ledger.
 
-`parse_config` (models/config_parse.py) makes it from config.yaml, `config_from_json` from the ledger, and code and
-tests make it directly: `Config(venue="simulated", markets=("m1",))`. All pass the same kinds, bounds and rules.
+`parse_config` (models/config_parse.py) makes it from config.yaml, code and tests make it directly:
+`Config(venue="simulated", markets=("m1",))`. Both pass the same kinds, bounds and rules.
 """
 
 from __future__ import annotations
@@ -85,8 +85,3 @@ def canonical_json(config: Config) -> str:
 def config_hash(config: Config) -> str:
     """SHA-256 of the canonical text, 64 hex digits. The first 12 are enough to show."""
     return hashlib.sha256(canonical_json(config).encode("ascii")).hexdigest()
-
-
-def config_from_json(text: str) -> Config:
-    """The configuration that `canonical_json` wrote. Raises `ValueError` on any other text."""
-    return Config.model_validate(json.loads(text))

@@ -210,7 +210,3 @@ class Evaluation(Section):
     target_avg_net_pnl: Annotated[
         Decimal, Amount("USD per completed set", Bounds(at_least="-1000000", at_most="1000000"))
     ] = Field(default=Decimal(0), description="It passes when the average net profit lies above this.")
-
-    @property
-    def target_avg_net_pnl_micros(self) -> MicroUsd:
-        return usd(self.target_avg_net_pnl)

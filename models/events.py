@@ -88,30 +88,6 @@ def resynced(at: WallNs, market_id: MarketId, after: str, down_ns: int) -> Event
     )
 
 
-def protection_chosen(
-    at: WallNs,
-    attempt_id: AttemptId,
-    set_id: SetId,
-    *,
-    chosen: str,
-    complete: MicroUsd | None,
-    unwind: MicroUsd | None,
-    hold: MicroUsd | None,
-    text: str,
-) -> Event:
-    """A half-filled set was protected. The three costs are dollars lost against not having begun; None: not
-    available.
-    """
-    return Event(
-        at=at,
-        kind=EventKind.PROTECTION,
-        text=text,
-        set_id=set_id,
-        attempt_id=attempt_id,
-        facts=(("chosen", chosen), ("complete", complete), ("unwind", unwind), ("hold", hold)),
-    )
-
-
 def account_opened(at: WallNs, cash: MicroUsd, positions: Sequence[tuple[str, str, int]]) -> Event:
     """What the account held when this ledger first looked: the base of `ledger cash == venue cash` (I8).
 

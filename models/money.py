@@ -20,8 +20,6 @@ MicroShares = NewType("MicroShares", int)
 MicroUsd = NewType("MicroUsd", int)
 
 MICRO: Final = 1_000_000
-ONE_DOLLAR: Final = PriceMicros(MICRO)
-"""What one winning share pays."""
 
 _STEP: Final = Decimal("0.000001")
 _EXACT: Final = Context(prec=18, traps=[Inexact, InvalidOperation])
@@ -127,16 +125,6 @@ def cost_rounded_up(price: PriceMicros, size: MicroShares) -> MicroUsd:
 def proceeds_rounded_down(price: PriceMicros, size: MicroShares) -> MicroUsd:
     """Dollars received for `size` shares at `price`, against us to the micro-dollar."""
     return MicroUsd(divide_down(price * size, MICRO))
-
-
-def per_share_rounded_down(amount: MicroUsd, size: MicroShares) -> MicroUsd:
-    """`amount` spread over `size` shares, rounded down: an edge is never stated better than it is."""
-    return MicroUsd(divide_down(amount * MICRO, size))
-
-
-def per_share_rounded_up(amount: MicroUsd, size: MicroShares) -> MicroUsd:
-    """`amount` spread over `size` shares, rounded up: a cost is never stated smaller than it is."""
-    return MicroUsd(divide_up(amount * MICRO, size))
 
 
 def lot_rounded_down(size: MicroShares, lot: MicroShares) -> MicroShares:

@@ -15,7 +15,6 @@ or that turns up after the venue denied knowing the order, is booked and rings a
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from models.clock import BootNs, WallNs
@@ -287,12 +286,6 @@ def fold(life: OrderLife, fact: OrderFact, at: BootNs) -> OrderLife:
             return replace(life, finished=True) if fact.result is CancelResult.CANCELLED else life
         case Fill():
             return _join_fill(life, fact)
-
-
-def fold_all(life: OrderLife, facts: Iterable[OrderFact], at: BootNs) -> OrderLife:
-    for fact in facts:
-        life = fold(life, fact, at)
-    return life
 
 
 def _join_accepted(life: OrderLife, fact: Accepted) -> OrderLife:

@@ -242,7 +242,6 @@ class EventKind(enum.StrEnum):
     PROTECTION = "protection"
     INCIDENT = "incident"
     STATE = "state"
-    SETTING = "setting"
     REFUSED_ROW = "refused_row"
     NOTE = "note"
 

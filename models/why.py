@@ -20,7 +20,7 @@ from models.fees import NO_FEES
 from models.market import Outcome
 from models.money import MicroShares, divide_up
 from models.sets import SetKind
-from models.signal import Decision, Kind, SetTerms, SkipReason, Surroundings, decide
+from models.signal import Decision, SetTerms, SkipReason, Surroundings, decide
 from models.sizing import walk
 
 JudgeAgain = Callable[[bytes], tuple[SkipReason | None, str]]
@@ -189,10 +189,6 @@ def cost_per_set(row: StoredOpportunity) -> int:
     if row.size <= 0 or not all(ladders):
         return row.sum_cost
     return divide_up(sum(walk(ladder, NO_FEES, MicroShares(row.size)).gross for ladder in ladders), row.size)
-
-
-def signal_said(row: StoredOpportunity) -> Kind:
-    return Kind.SKIP if row.risk_inputs is None else Kind.TRADE
 
 
 def age_ms(top: TopOfBook, now: BootNs) -> float:

@@ -97,10 +97,6 @@ class Ledger:
         if self._checkpointer is not None:
             self._checkpointer.behind = False
 
-    def wal_bytes(self) -> int:
-        """Size of the -wal file, for the soak's curves."""
-        return _wal_bytes(self.path)
-
     def close(self) -> None:
         """Flush, mark, fold the -wal back and close. Twice is once. Raises `LedgerError` where rows could not be
         kept.

@@ -17,7 +17,6 @@ from Crypto.Hash import keccak
 
 WORD: Final = 32
 ZERO_WORD: Final = bytes(WORD)
-ZERO_ADDRESS: Final = "0x" + "00" * 20
 _UINT_LIMIT: Final = 1 << 256
 
 Value = int | bytes | str

@@ -335,7 +335,7 @@ def test_one_seed_is_one_run():
     def trace(seed: int) -> str:
         bot, _, _ = a_bot(seed, trouble=0.25)
         trade(bot, 20)
-        return bot.sim.trace_hash
+        return bot.sim.trace.digest()
 
     assert trace(3) == trace(3)
     assert trace(3) != trace(4)

@@ -70,7 +70,6 @@ def test_news_under_the_venues_id_is_named_once_the_venue_has_acknowledged(route
     routes.tell(an_update("v-0"))
 
     assert executor.heard[0].seen.client_order_id == "c-0"
-    assert routes.client_order_of(VenueOrderId("v-0")) == "c-0"
 
 
 def test_news_before_the_acknowledgement_waits_for_it(routes):

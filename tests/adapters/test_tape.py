@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from adapters.feed import FeedState
 from adapters.tape import LINE_MAX, Tape, TapeError, TapeHeader
-from adapters.tape_writer import FeedRecorder, TapeWriter
+from adapters.tape_writer import TapeWriter
 from models.clock import BootNs, WallNs
 from tests.adapters.polymarket.examples import BINARY_TAPE, a_market
 
@@ -53,26 +52,6 @@ def test_a_recorded_feed_reads_back_as_it_was_received(tmp_path: Path) -> None:
     assert events[0].m == [a_market().market_id]
     assert events[1].d == '{"title":"Zürich \\u2028 \n"}'
     assert events[2].q == "POST /books"
-
-
-def test_the_hooks_of_a_feed_number_its_connections(tmp_path: Path) -> None:
-    writer = TapeWriter(tmp_path / "t.gz", TapeHeader(tape=1, venue="polymarket", markets=[]))
-    writer.start()
-    recorder = FeedRecorder(writer, [], _Clock())
-
-    for generation, kind in ((1, "connecting"), (1, "live"), (1, "down"), (2, "connecting"), (2, "down"), (3, "live")):
-        recorder.on_state(FeedState(kind, generation, "", BootNs(0)))  # type: ignore[arg-type]
-        recorder.on_raw(b"x", WallNs(1))
-
-    assert writer.stop()
-    events = read(tmp_path / "t.gz")[1]
-    assert [(event.x, event.c) for event in events] == [
-        ("open", 1),
-        ("frame", 1),
-        ("close", 1),
-        ("open", 2),
-        ("frame", 2),
-    ]
 
 
 def test_a_recording_never_overwrites_a_file(tmp_path: Path) -> None:

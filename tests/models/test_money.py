@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from models.money import (
     MICRO,
     MicroShares,
-    MicroUsd,
     MoneyError,
     PriceMicros,
     cost_rounded_up,
@@ -24,8 +23,6 @@ from models.money import (
     parse_micros,
     parse_price,
     parse_shares,
-    per_share_rounded_down,
-    per_share_rounded_up,
     proceeds_rounded_down,
     text,
     to_decimal,
@@ -204,14 +201,6 @@ def test_costs_round_against_us_and_proceeds_too(price: PriceMicros, size: Micro
 
     assert exact <= cost_rounded_up(price, size) < exact + 1
     assert exact - 1 < proceeds_rounded_down(price, size) <= exact
-
-
-@given(AMOUNTS.map(MicroUsd), SIZES)
-def test_per_share_figures_round_against_us_also_below_zero(amount: MicroUsd, size: MicroShares) -> None:
-    exact = Fraction(amount * MICRO, size)
-
-    assert exact - 1 < per_share_rounded_down(amount, size) <= exact
-    assert exact <= per_share_rounded_up(amount, size) < exact + 1
 
 
 @given(SIZES, st.integers(min_value=1, max_value=10**9).map(MicroShares))

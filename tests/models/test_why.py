@@ -15,7 +15,7 @@ from models.messages import Opportunity
 from models.money import MicroUsd
 from models.risk import judge_again
 from models.signal import Kind, Surroundings, decide
-from models.why import StoredLeg, StoredOpportunity, gates, recheck, signal_said
+from models.why import StoredLeg, StoredOpportunity, gates, recheck
 from tests.adapters.ledger.ledger_rows import a_set_terms, a_top, a_trade, an_opportunity
 
 TERMS = a_set_terms()
@@ -78,7 +78,6 @@ def test_a_trade_that_risk_refused_comes_out_the_same() -> None:
     refused = stored_trade(attempt=None, halted="odd news")
 
     assert recheck(refused, TERMS, judge_again) == ()
-    assert signal_said(refused) is Kind.TRADE
     assert gates(refused)[-1] == ("risk", False)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from adapters.order_lanes import GRACE_NS, Job, OrderLanes
 from adapters.rate import RateBudget
 from adapters.snapshots import BATCH, PAUSE_NS, SnapshotLane
-from models.clock import BootNs, Clock, Timer
+from models.clock import Clock, Timer
 from models.market import MarketId
 from models.messages import Receiver
 from tests.sim import rerun
@@ -58,9 +58,6 @@ class VirtualLane:
 
     def waiting(self) -> int:
         return len(self._queue)
-
-    def busy_since(self) -> BootNs | None:
-        return None
 
     def stop(self, timeout_s: float) -> bool:
         self._stopping = True

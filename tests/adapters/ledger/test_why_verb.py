@@ -13,10 +13,10 @@ from adapters.ledger.connection import open_ledger
 from adapters.ledger.mark import mark_path, read_mark
 from adapters.operator.why_verb import add_arguments, run
 from models.clock import WallNs
-from models.events import protection_chosen
 from models.messages import EpisodeEnded
 from models.money import MicroUsd
 from models.orders import AttemptId, VenueOrderId
+from models.rows import Event, EventKind
 from tests.adapters.ledger.ledger_rows import (
     SET,
     T0,
@@ -41,15 +41,13 @@ def path(tmp_path: Path) -> Path:
     ledger.writer.take(config, AT)
     ledger.writer.take(a_run(config), AT)
     write_success(ledger.writer)
-    chosen = protection_chosen(
-        AT,
-        AttemptId("a-1"),
-        SET,
-        chosen="unwind",
-        complete=None,
-        unwind=MicroUsd(-5_000),
-        hold=MicroUsd(-9),
-        text="why not",
+    chosen = Event(
+        at=AT,
+        kind=EventKind.PROTECTION,
+        text="unwind: why not",
+        set_id=SET,
+        attempt_id=AttemptId("a-1"),
+        facts=(("remedy", "unwind"), ("complete", None), ("unwind", -5_000), ("hold", -9)),
     )
     ledger.writer.take(chosen, AT)
     for number in range(5, 12):
@@ -95,7 +93,7 @@ def test_any_id_tells_the_story_and_proves_it(
 def test_a_protection_shows_its_three_numbers(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     why("a-1", "--ledger", str(path))
 
-    assert "complete unavailable · unwind -0.0050 · hold -0.000009  → why not" in capsys.readouterr().out
+    assert "complete unavailable · unwind -0.0050 · hold -0.000009  → unwind: why not" in capsys.readouterr().out
 
 
 def test_the_story_as_one_object(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
