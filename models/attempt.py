@@ -132,6 +132,11 @@ class Attempt:
         refusals = [life.refusal for life in self.orders[self.remedy_from :]]
         return bool(refusals) and all(r is not None and met_nobody(r.code, by_venue=r.by_venue) for r in refusals)
 
+    def refused_flatly(self) -> bool:
+        """Whether the venue has refused an order of the newest protective round as such, whatever the hour."""
+        refusals = (life.refusal for life in self.orders[self.remedy_from :])
+        return any(r is not None and not met_nobody(r.code, by_venue=r.by_venue) for r in refusals)
+
     def in_phase(self, *phases: Phase) -> tuple[OrderLife, ...]:
         return tuple(life for life in self.orders if life.phase in phases)
 

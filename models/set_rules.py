@@ -27,6 +27,7 @@ from models.messages import (
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import Phase, committed, fold
 from models.orders import OrderSeen, ProbeFailed, Refused
+from models.residue import after_news
 from models.set_events import CooldownEnded, Halt, InflightExpired, OrderFactSeen, OrderTimedOut, ProbeDue, RetryDue
 from models.set_state import (
     Cooldown,
@@ -303,6 +304,8 @@ def ask_all(record: U, _event: StreamRestored, turn: Turn) -> U:
     for life in record.attempt.orders:
         if not life.ended and life.committed_at is not None:
             turn.do(ProbeOrder(intent=life.intent, venue_order_id=life.venue_order_id))
+    if isinstance(record, Exposed):
+        return replace(record, work=after_news(record.work))
     return record
 
 

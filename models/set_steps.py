@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from models import set_rows
 from models.attempt import Attempt
@@ -20,6 +20,7 @@ from models.money import PriceMicros
 from models.order_life import Phase, doubted
 from models.orders import AttemptId
 from models.protection import LegHolding, ProtectionChoice, Remedy, choose
+from models.residue import CADENCE_NS, due, held, reminded, sent
 from models.set_events import AskSnapshots, Proceed
 from models.set_state import (
     Cooldown,
@@ -44,6 +45,8 @@ from models.set_turn import Turn, changed_orders, expose, leads_to, shares
 from models.sets import LegPolicy
 from models.sizing import shown, walk
 
+M = TypeVar("M", bound=Mending)
+
 MAX_REMEDIES: Final = 6
 """Protective rounds at full speed; after them the residue is worked on the slow cadence."""
 
@@ -59,9 +62,6 @@ counted, for as long as `max_inflight_seconds` last.
 
 LOOK_NS: Final = SECOND // 2
 """Between looks at books that offer no way out at all (not ready, or empty), until `max_inflight_seconds` are over."""
-
-RETRY_NS: Final = 15 * SECOND
-"""The slow cadence. Also long enough for just-bought shares to settle, without which a venue refuses to sell them."""
 
 
 @leads_to({State.PLACING_ORDERS: "the intents are committed"})
@@ -148,7 +148,9 @@ def mend(record: PartialFillProtect, _event: Proceed, turn: Turn) -> Record | No
 
 @leads_to({State.SUCCESS: "completed after all", State.FAILED: "sold back after all"})
 def mend_slowly(record: Exposed, _event: Proceed, turn: Turn) -> Record | None:
-    """The same on the slow cadence, for as long as it takes; unknowns are waited for right here."""
+    """The same on the slow cadence, for as long as it takes (`models/residue.py`); unknowns are waited for right
+    here.
+    """
     return _mend(record, turn)
 
 
@@ -174,7 +176,8 @@ def _mend(record: Mending, turn: Turn) -> Record | None:
         return _ask(record, turn)
     if len(record.ladders.seen) < len(turn.terms.market_ids):
         return None
-    return _apply(record, _choice(record.ladders, attempt, turn), turn)
+    choice = _choice(record.ladders, attempt, turn)
+    return _apply_slowly(record, choice, turn) if isinstance(record, Exposed) else _apply(record, choice, turn)
 
 
 def _ask(record: Mending, turn: Turn) -> Record | None:
@@ -183,7 +186,7 @@ def _ask(record: Mending, turn: Turn) -> Record | None:
     if isinstance(record, Exposed):
         if timers.runs(TimerName.RETRY):
             return None
-        timers = turn.start(record.attempt, timers, TimerName.RETRY, RETRY_NS)
+        timers = turn.start(record.attempt, timers, TimerName.RETRY, CADENCE_NS)
     return replace(record, timers=timers, ladders=turn.ask_ladders(record))
 
 
@@ -214,23 +217,48 @@ def _choice(ladders: Ladders, attempt: Attempt, turn: Turn) -> ProtectionChoice:
     return choose(legs, payout=terms.complete_set.payout, lot=terms.lot, cap=terms.max_unwind_loss)
 
 
-def _apply(record: Mending, choice: ProtectionChoice, turn: Turn) -> Record:
+def _apply(record: PartialFillProtect, choice: ProtectionChoice, turn: Turn) -> Record:
     attempt = record.attempt
-    if isinstance(record, PartialFillProtect) and _may_wait(record, choice):
+    if _may_wait(record, choice):
         if not record.looks:
             turn.write(set_rows.protection(attempt, choice, turn.wall))
         return _pause(replace(record, looks=record.looks + 1), LOOK_NS, turn)
     turn.write(set_rows.protection(attempt, choice, turn.wall))
     if choice.remedy is not Remedy.HOLD:
-        attempt = replace(attempt, remedies=attempt.remedies + 1, remedy_from=len(attempt.orders))
-        attempt, timers = turn.send(attempt, protective_orders(turn.terms, attempt, choice), record.timers)
-        return replace(record, attempt=attempt, timers=timers, ladders=None)
+        return _protect_by(record, choice, turn)
     if choice.untradable:
-        turn.incident("stranded", f"{shares(attempt.surplus)} are less than the venue trades")
-        return replace(record, attempt=replace(attempt, stranded=True), ladders=None)
-    if isinstance(record, Exposed):
-        return replace(record, ladders=None)
+        return _strand(record, turn)
     return expose(record, attempt, choice.why, turn)
+
+
+def _apply_slowly(record: Exposed, choice: ProtectionChoice, turn: Turn) -> Record:
+    """One look of the slow cadence. What it finds becomes orders where that is due, and rows where it is news."""
+    attempt, naked = record.attempt, record.attempt.surplus
+    work, remind = reminded(record.work, turn.now)
+    if remind:
+        turn.incident("exposed", f"{shares(naked)} still naked after {attempt.remedies} protective rounds")
+    if choice.remedy is Remedy.HOLD:
+        work, news = held(work, choice.why, turn.now)
+        if news or choice.untradable:
+            turn.write(set_rows.protection(attempt, choice, turn.wall))
+        looked = replace(record, ladders=None, work=work)
+        return _strand(looked, turn) if choice.untradable else looked
+    if not due(work, choice, naked, turn.now, flatly=attempt.refused_flatly()):
+        return replace(record, ladders=None, work=work)
+    turn.write(set_rows.protection(attempt, choice, turn.wall))
+    return _protect_by(replace(record, work=sent(work, choice, naked, turn.now)), choice, turn)
+
+
+def _protect_by(record: M, choice: ProtectionChoice, turn: Turn) -> M:
+    """Send the orders of one protective round."""
+    attempt = replace(record.attempt, remedies=record.attempt.remedies + 1, remedy_from=len(record.attempt.orders))
+    attempt, timers = turn.send(attempt, protective_orders(turn.terms, attempt, choice), record.timers)
+    return replace(record, attempt=attempt, timers=timers, ladders=None)
+
+
+def _strand(record: M, turn: Turn) -> M:
+    turn.incident("stranded", f"{shares(record.attempt.surplus)} are less than the venue trades")
+    return replace(record, attempt=replace(record.attempt, stranded=True), ladders=None)
 
 
 def _may_wait(record: PartialFillProtect, choice: ProtectionChoice) -> bool:

@@ -215,6 +215,34 @@ def test_unwind_refused_for_ever_is_exposed_halted_and_still_worked():
         assert bot.halted, "only the operator resumes"
 
 
+def test_unwind_refused_for_half_an_hour_gains_few_rows_and_ends_soon_after_the_book_offers_more():
+    with troubled() as bot:
+        bot.lever("refuse", leg="second")
+
+        def nothing_is_taken() -> None:
+            bot.show(no_asks=())
+            bot.world.venue.pull(bot.world.now, lever="refuse", chance=1.0)
+
+        bot.when("refuse", nothing_is_taken)
+        bot.show()
+        bot.until(lambda: bot.state == "EXPOSED")
+        before = bot.rows("order_intents"), len(bot.numbers())
+        bot.run(1800)
+
+        assert bot.state == "EXPOSED"
+        assert 5 <= bot.rows("order_intents") - before[0] <= 8, "it was 120"
+        assert len(bot.numbers()) - before[1] <= 8
+        assert any("still naked" in text for text in bot.incidents()), "the operator hears of it again"
+        bot.world.venue.calm()
+        bot.show(no_asks=(), yes_asks=FAR, yes_bids=levels(("0.46", 100)))
+        bot.until(lambda: bot.state == "COOLDOWN", within_s=20)
+
+        bot.ended()
+        assert bot.venue[-1] == AtVenue(YES, SELL, "0.46", 10, 10)
+        assert bot.held == (0, 0)
+        assert bot.halted, "only the operator resumes"
+
+
 def test_unwind_partial_goes_on_for_the_exact_rest():
     with troubled() as bot:
         bot.lever("refuse", leg="second")

@@ -254,6 +254,10 @@ class Troubled:
         rows = self.world.disk.connection.execute("SELECT text FROM events WHERE kind = 'incident' ORDER BY seq")
         return [text for (text,) in rows]
 
+    def rows(self, table: str) -> int:
+        """How many the ledger has on the disk."""
+        return self.world.disk.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
     # -- inside
 
     def _be_still(self) -> None:
