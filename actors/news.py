@@ -6,10 +6,9 @@ Nothing here asks an actor. Any thread tells; everything kept is bounded.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from actors.base import Address
 from adapters.operator.events import EventBoard
@@ -18,6 +17,7 @@ from models.book import NotReady
 from models.clock import SECOND, Clock, WallNs
 from models.market import MarketId
 from models.money import MicroShares, MicroUsd
+from models.newest import Newest
 from models.news import News, news_of
 from models.order_life import Phase
 from models.orders import AttemptId, ClientOrderId, OrderIntent
@@ -34,30 +34,8 @@ LISTED: Final = 20
 PAPER: Final = "paper"
 PESSIMISTIC: Final = "pessimistic"
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
-
-class _Newest(Generic[Key, Value]):
-    """A dict of the newest `REMEMBERED` entries."""
-
-    def __init__(self) -> None:
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
-
-    def put(self, key: Key, value: Value) -> None:
-        self._entries[key] = value
-        if len(self._entries) > REMEMBERED:
-            self._entries.popitem(last=False)
-
-    def get(self, key: Key) -> Value | None:
-        return self._entries.get(key)
-
-    def last(self, count: int) -> list[Value]:
-        """Newest first."""
-        return [value for _, value in zip(range(count), reversed(self._entries.values()), strict=False)]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Order:
     """What is known of one order: the row that is shown, and when it was intended."""
 
@@ -69,9 +47,9 @@ class Memory:
     """Which order belongs to which market and which attempt to which set: later messages name only the id."""
 
     def __init__(self) -> None:
-        self._orders: _Newest[ClientOrderId, _Order] = _Newest()
-        self._attempts: _Newest[AttemptId, AttemptOpened] = _Newest()
-        self._counted: _Newest[AttemptId, dict[str, int]] = _Newest()
+        self._orders: Newest[ClientOrderId, _Order] = Newest(REMEMBERED)
+        self._attempts: Newest[AttemptId, AttemptOpened] = Newest(REMEMBERED)
+        self._counted: Newest[AttemptId, dict[str, int]] = Newest(REMEMBERED)
         """What of an attempt is in the day's counters."""
 
     def intended(self, intent: OrderIntent, now: WallNs) -> None:
@@ -91,8 +69,7 @@ class Memory:
         known = self._orders.get(change.client_order_id)
         if known is not None:
             took = None if change.acked_at is None else max(0, change.acked_at - known.intended)
-            row = replace(known.row, status=_status(change, known.row.size), took_ns=took)
-            self._orders.put(change.client_order_id, replace(known, row=row))
+            known.row = replace(known.row, status=_status(change, known.row.size), took_ns=took)
 
     def opened(self, attempt: AttemptOpened) -> None:
         self._attempts.put(attempt.attempt_id, attempt)

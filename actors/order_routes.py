@@ -7,38 +7,19 @@ ids. News about a venue order that nobody has been told of yet (a fill before it
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from actors.base import Address
 from models.messages import FillSeen, OrderKnown, OrderUpdated
+from models.newest import Newest
 from models.orders import AttemptId, ClientOrderId, OrderIntent, VenueOrderId
 
 KEPT: Final = 1024
 """Attempts, and orders, that are still recognised. What is older is the reconcile's to find."""
 WAITING: Final = 256
 """News about venue orders without an owner yet; the oldest gives way and counts as a stray."""
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class _Newest(Generic[Key, Value]):
-    """A dict of the newest `KEPT` entries."""
-
-    def __init__(self) -> None:
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
-
-    def put(self, key: Key, value: Value) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > KEPT:
-            self._entries.popitem(last=False)
-
-    def get(self, key: Key) -> Value | None:
-        return self._entries.get(key)
 
 
 class OrderRoutes:
@@ -48,9 +29,9 @@ class OrderRoutes:
         """`on_stray` is called, outside the lock, with news about orders that this bot did not make."""
         self._on_stray = on_stray
         self._lock = threading.Lock()
-        self._attempts: _Newest[AttemptId, Address] = _Newest()
-        self._orders: _Newest[ClientOrderId, Address] = _Newest()
-        self._venue_orders: _Newest[VenueOrderId, ClientOrderId] = _Newest()
+        self._attempts: Newest[AttemptId, Address] = Newest(KEPT)
+        self._orders: Newest[ClientOrderId, Address] = Newest(KEPT)
+        self._venue_orders: Newest[VenueOrderId, ClientOrderId] = Newest(KEPT)
         self._waiting: list[tuple[VenueOrderId, OrderUpdated]] = []
 
     def own(self, attempt_id: AttemptId, executor: Address) -> None:

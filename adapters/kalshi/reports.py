@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +16,7 @@ from adapters.venue import Position
 from models.hostile import clean
 from models.market import MarketId, Outcome
 from models.money import MicroShares, MicroUsd, MoneyError, parse_micros, parse_price, parse_shares
+from models.newest import Newest
 from models.orders import ClientOrderId, Fill, FillState, OrderSeen, VenueOrderId, VenueOrderStatus
 
 KEPT: Final = 8_192
@@ -48,16 +48,14 @@ class Owners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_venue: OrderedDict[str, Owner] = OrderedDict()
-        self._by_own: dict[ClientOrderId, VenueOrderId] = {}
-        self._made: OrderedDict[ClientOrderId, None] = OrderedDict()
+        self._by_venue: Newest[str, Owner] = Newest(KEPT)
+        self._by_own: Newest[ClientOrderId, VenueOrderId] = Newest(KEPT)
+        self._made: Newest[ClientOrderId, None] = Newest(KEPT)
 
     def make(self, own: ClientOrderId) -> None:
         """An order of this process, before the venue has named it."""
         with self._lock:
-            self._made[own] = None
-            if len(self._made) > KEPT:
-                self._made.popitem(last=False)
+            self._made.put(own, None)
 
     def made(self, own: ClientOrderId) -> bool:
         with self._lock:
@@ -65,12 +63,8 @@ class Owners:
 
     def put(self, order_id: str, owner: Owner) -> None:
         with self._lock:
-            self._by_venue[order_id] = owner
-            self._by_venue.move_to_end(order_id)
-            self._by_own[owner.client_order_id] = VenueOrderId(order_id)
-            if len(self._by_venue) > KEPT:
-                _, old = self._by_venue.popitem(last=False)
-                self._by_own.pop(old.client_order_id, None)
+            self._by_venue.put(order_id, owner)
+            self._by_own.put(owner.client_order_id, VenueOrderId(order_id))
 
     def get(self, order_id: str) -> Owner | None:
         with self._lock:

@@ -7,7 +7,6 @@ from the trades. These may be late: an order is only called done where no more o
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +14,7 @@ from adapters.polymarket.order_wire import OrderRow
 from adapters.polymarket.reports import order_seen
 from models.clock import SECOND, BootNs
 from models.money import MicroShares
+from models.newest import Newest
 from models.orders import (
     ClientOrderId,
     OrderIntent,
@@ -42,19 +42,19 @@ class Absences:
     def __init__(self, horizon_ns: int) -> None:
         self._horizon_ns = horizon_ns
         self._lock = threading.Lock()
-        self._since: OrderedDict[ClientOrderId, BootNs] = OrderedDict()
+        self._since: Newest[ClientOrderId, BootNs] = Newest(KEPT)
 
     def over(self, own: ClientOrderId, asked: BootNs, answered: BootNs) -> bool:
         """Nothing shows it; whether that has been so for long enough to call it ended."""
         with self._lock:
-            since = self._since.setdefault(own, answered)
-            if len(self._since) > KEPT:
-                self._since.popitem(last=False)
-            return asked - since >= self._horizon_ns
+            since = self._since.get(own)
+            if since is None:
+                self._since.put(own, answered)
+            return since is not None and asked - since >= self._horizon_ns
 
     def shown(self, own: ClientOrderId) -> None:
         with self._lock:
-            self._since.pop(own, None)
+            self._since.drop(own)
 
 
 def ended_unseen(intent: OrderIntent, order_id: VenueOrderId) -> OrderSeen:

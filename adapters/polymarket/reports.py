@@ -8,7 +8,6 @@ again with each status, so its executions keep their ids.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +17,7 @@ from adapters.polymarket.order_wire import MakerRow, OrderRow, TradeRow
 from models.fees import FeeSchedule, taker_fee
 from models.hostile import clean
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, cost_rounded_up, parse_price
+from models.newest import Newest
 from models.orders import ClientOrderId, Fill, FillState, OrderSeen, VenueOrderId, VenueOrderStatus
 
 KEPT: Final = 8_192
@@ -39,14 +39,11 @@ class Owners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._names: OrderedDict[str, ClientOrderId] = OrderedDict()
+        self._names: Newest[str, ClientOrderId] = Newest(KEPT)
 
     def put(self, order_id: str, client_order_id: ClientOrderId) -> None:
         with self._lock:
-            self._names[order_id.lower()] = client_order_id
-            self._names.move_to_end(order_id.lower())
-            if len(self._names) > KEPT:
-                self._names.popitem(last=False)
+            self._names.put(order_id.lower(), client_order_id)
 
     def get(self, order_id: str) -> ClientOrderId | None:
         with self._lock:
