@@ -10,11 +10,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from models.clock import WallNs
+
+TRIES: Final = 5
+PAUSE_S: Final = 0.02
+"""A command that looks whether a bot runs holds a shared lock for an instant; a bot that starts outlasts it."""
 
 
 class AnotherInstance(Exception):  # noqa: N818  the fact, not a fault of ours; `run` ends with exit code 75
@@ -47,14 +52,14 @@ class InstanceLock:
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock without waiting, or raise `AnotherInstance`. Creates the directory with mode 0700.
+        """Take the lock, within a tenth of a second, or raise `AnotherInstance`. Creates the directory with mode 0700.
 
         A symbolic link in the lock's place is an `OSError`: what it leads to is not ours to write to.
         """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
         except BlockingIOError:
             pid, since = _holder(fd)
             os.close(fd)
@@ -81,6 +86,17 @@ class InstanceLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()
+
+
+def _lock(fd: int) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if not left:
+                raise
+            threading.Event().wait(PAUSE_S)
 
 
 def _holder(fd: int) -> tuple[int | None, WallNs | None]:

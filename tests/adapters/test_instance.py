@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from adapters.instance import AnotherInstance, InstanceLock
+from adapters.instance import PAUSE_S, AnotherInstance, InstanceLock
 from models.clock import WallNs
 
 HOLD = """
@@ -86,3 +89,16 @@ def test_the_file_and_a_directory_made_for_it_are_private(tmp_path: Path) -> Non
     with InstanceLock(path, WallNs(1)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_command_that_looks_at_the_lock_does_not_keep_a_bot_from_starting(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    looking = os.open(path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    soon = threading.Timer(PAUSE_S, os.close, (looking,))
+    soon.start()
+
+    with InstanceLock(path, WallNs(3)):
+        assert b"since_wall_ns" in path.read_bytes()
+    soon.join()
