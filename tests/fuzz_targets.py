@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.kalshi.catalog import CatalogError as KalshiCatalogError
+from adapters.catalog import CatalogError
 from adapters.kalshi.catalog import KalshiEvent, KalshiMarket, KalshiSeries
 from adapters.kalshi.catalog import market_from_tape as kalshi_from_tape
 from adapters.kalshi.catalog import market_of as kalshi_market_of
@@ -20,7 +20,7 @@ from adapters.kalshi.rest import KalshiRest
 from adapters.kalshi.session import KalshiSession
 from adapters.operator.control_wire import Request, WireError, decode_answer, decode_request, encode_request
 from adapters.permit import PermitProblem, StateDirectory
-from adapters.polymarket.catalog import CatalogError, ClobMarket, GammaMarket, market_of
+from adapters.polymarket.catalog import ClobMarket, GammaMarket, market_of
 from adapters.polymarket.catalog import market_from_tape as polymarket_from_tape
 from adapters.polymarket.rest import PolymarketRest
 from adapters.polymarket.session import PolymarketSession
@@ -301,7 +301,7 @@ def _kalshi() -> tuple[Parser, ...]:
             "kalshi catalog",
             json_texts({"market": MARKET, "event": EVENT_BODY, "series": SERIES}),
             _kalshi_catalog,
-            (KalshiCatalogError, FeesUnknownError),
+            (CatalogError, FeesUnknownError),
             sums=True,
         ),
     )
@@ -367,7 +367,7 @@ def _local() -> tuple[Parser, ...]:
         Parser("control answer", (b'{"lines": ["a"], "document": null, "exit": 0}',), _control_answer, (WireError,)),
         Parser("config", (example, *_small_configs()), _config),
         Parser(".env", DOTENV, _dotenv),
-        Parser("tape", (TAPE, gzip.compress(TAPE, mtime=0)), _tape, (TapeError, KalshiCatalogError, CatalogError)),
+        Parser("tape", (TAPE, gzip.compress(TAPE, mtime=0)), _tape, (TapeError, CatalogError)),
         Parser("fault plan", plans, _plan, (PlanError,)),
         Parser("permit", permit, _permit, (PermitProblem,)),
     )

@@ -6,19 +6,18 @@ should be a key of scope `read`. What is built here signs GET requests and knows
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from adapters.catalog import CatalogError, iso_date
 from adapters.feed import FeedSession
 from adapters.http import HttpReader
 from adapters.kalshi.catalog import (
     TICKER,
     VENUE,
-    CatalogError,
     KalshiEvent,
     KalshiMarket,
     KalshiSeries,
@@ -46,7 +45,7 @@ from adapters.venue import (
     VenueReadRefusedError,
 )
 from models.book import BookSnapshot
-from models.clock import MS, SECOND, BootNs, Clock
+from models.clock import MS, BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeesUnknownError
 from models.hostile import clean
@@ -229,11 +228,6 @@ class KalshiVenue:
                     tickers = (event.event_ticker, event.series_ticker, market.ticker)
                     if query in tickers or (words and all(word in title for word in words)):
                         yield event, market
-
-
-def iso_date(wall_ns: int) -> str:
-    """The UTC date of an instant, ns since 1970."""
-    return dt.datetime.fromtimestamp(wall_ns // SECOND, dt.UTC).date().isoformat()
 
 
 def make_signer(secrets: Mapping[str, str]) -> RequestSigner:

@@ -7,7 +7,6 @@ known formula is refused, and so is one that is no plain binary: scalar, combo, 
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters.catalog import CatalogError, instant_ms
 from adapters.kalshi.fees import TAKER_MICROS, fee_schedule
 from adapters.kalshi.frames import Ranges
 from adapters.kalshi.wire import WireError, price_bands, settlement
@@ -35,10 +35,6 @@ EXCLUSIVE: Final = "MECNET"
 """At most one market of the event resolves YES; all may resolve NO (2.1). `mutually_exclusive` says the same, and only
 where both do it is believed.
 """
-
-
-class CatalogError(ValueError):
-    """The venue's description of a market is incomplete, contradictory or of a kind that this program does not know."""
 
 
 # -- the venue's objects
@@ -189,17 +185,6 @@ def market_to_tape(market: Market) -> dict[str, Any]:
     if market.event_id is not None:
         entry["event_id"] = market.event_id
     return entry
-
-
-def instant_ms(text: str) -> int:
-    """RFC 3339 with a zone -> ms since 1970 UTC. Raises `CatalogError`."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise CatalogError(f"a date that is none: {clean(text, 40)!r}") from None
-    if moment.tzinfo is None:
-        raise CatalogError(f"a date without a time zone: {clean(text, 40)!r}")
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
 
 
 # -- inside

@@ -6,11 +6,11 @@ says (`order_wire.wire_id`).
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.catalog import CatalogError, instant_ms
 from adapters.kalshi.order_wire import FillNewsBody, FillRow, OrderRow, PositionRow, outcome_of, own_id, yes_leg
 from adapters.venue import Position
 from models.hostile import clean
@@ -136,8 +136,7 @@ def _time_ms(row: FillRow | FillNewsBody) -> int | None:
         return row.ts_ms
     if isinstance(row, FillRow) and row.created_time is not None:
         try:
-            moment = dt.datetime.fromisoformat(row.created_time)
-        except ValueError:
-            raise MoneyError(f"not a time: {row.created_time[:40]!r}") from None
-        return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+            return instant_ms(row.created_time)
+        except CatalogError as error:
+            raise MoneyError(str(error)) from None
     return row.ts * 1_000 if isinstance(row, FillRow) and row.ts is not None else None

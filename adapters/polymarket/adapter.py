@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from adapters.catalog import CatalogError, iso_date
 from adapters.feed import FeedSession
 from adapters.http import HttpReader
 from adapters.polymarket.catalog import (
     VENUE,
-    CatalogError,
     market_from_tape,
     market_of,
     market_to_tape,
@@ -23,7 +22,7 @@ from adapters.rate import RateBudget
 from adapters.tape import TapeHeader
 from adapters.venue import Capabilities, Endpoint, MarketOverError, VenueReadRefusedError
 from models.book import BookSnapshot
-from models.clock import SECOND, BootNs, Clock
+from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
 from models.fees import FeesUnknownError
 from models.market import BookModel, Market, MarketId
@@ -161,11 +160,6 @@ class PolymarketVenue:
 
     def _today(self) -> str:
         return iso_date(self._clock.wall_ns())
-
-
-def iso_date(wall_ns: int) -> str:
-    """The UTC date of an instant, ns since 1970."""
-    return dt.datetime.fromtimestamp(wall_ns // SECOND, dt.UTC).date().isoformat()
 
 
 # -- what `adapters/registry.py` asks of every venue

@@ -7,13 +7,13 @@ tokens the market is refused; where they disagree on fees the higher ones count 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from adapters.catalog import CatalogError, instant_ms
 from adapters.polymarket.amounts import CENT, taker_lot
 from models.fees import NO_FEES, FeeSchedule, FeesUnknownError
 from models.first_use import make_structs_ready
@@ -34,10 +34,6 @@ KNOWN_GENERATIONS: Final = frozenset({None, "v1", "v2"})
 
 TOKEN_DIGITS: Final = 78
 """Of the largest number of 256 bits."""
-
-
-class CatalogError(ValueError):
-    """The venue's description of a market is missing, contradictory or of a kind that this program does not know."""
 
 
 # -- the venue's objects
@@ -130,7 +126,7 @@ def market_of(gamma: GammaMarket, clob: ClobMarket | None, as_of: str) -> Market
         tick=tick,
         min_size=min_size,
         fees=fees,
-        closes_at_ms=_instant_ms(gamma.end_date) if gamma.end_date else None,
+        closes_at_ms=instant_ms(gamma.end_date) if gamma.end_date else None,
         event=_exclusive_event(gamma),
     )
 
@@ -289,18 +285,6 @@ def _exclusive_event(gamma: GammaMarket) -> str | None:
     if not gamma.neg_risk or event is None or event.neg_risk_augmented is not False:
         return None
     return gamma.neg_risk_market_id or event.neg_risk_market_id
-
-
-def _instant_ms(text: str) -> int:
-    """Gamma's ISO instants, with a zone: `2026-07-31T12:00:00Z`."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise CatalogError(f"a date that is none: {clean(text, 40)!r}") from None
-    if moment.tzinfo is None:
-        raise CatalogError(f"a date without a time zone: {clean(text, 40)!r}")
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (moment - epoch) // dt.timedelta(milliseconds=1)
 
 
 def _short(number: Decimal) -> str:

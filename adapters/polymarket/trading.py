@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from adapters.catalog import iso_date
 from adapters.feed import FeedSession
 from adapters.http import HttpReader
 from adapters.http_calls import AnswerLostError, NotSentError
 from adapters.polymarket import answers
 from adapters.polymarket.account import Account, make_account
-from adapters.polymarket.adapter import CAPABILITIES, CLOB_URL, iso_date
+from adapters.polymarket.adapter import CAPABILITIES, CLOB_URL
 from adapters.polymarket.answers import Submitted
 from adapters.polymarket.catalog import VENUE
 from adapters.polymarket.eligibility import Eligibility
@@ -68,8 +69,9 @@ GEOBLOCK_PATH: Final = "/api/geoblock"
 
 TOTAL_S: Final = 5.0
 SLACK_S: Final = 60
-BALANCE_DIGITS: Final = 30
 """Questions about an order's trades reach back this much further than its own time: clocks differ."""
+BALANCE_DIGITS: Final = 30
+"""More are no balance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ import msgspec
 
 from actors.plan import make_plan
 from actors.simulation import EPOCH_NS, SimClock
+from adapters.catalog import iso_date
 from adapters.http_calls import HttpAnswer
 from adapters.polymarket.account import Account as TradingAccount
-from adapters.polymarket.adapter import CAPABILITIES, PolymarketVenue, iso_date
+from adapters.polymarket.adapter import CAPABILITIES, PolymarketVenue
 from adapters.polymarket.auth import api_key
 from adapters.polymarket.catalog import VENUE
 from adapters.polymarket.dialect import rows

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from adapters.polymarket.adapter import iso_date
+from adapters.catalog import iso_date
 from adapters.polymarket.catalog import VENUE
 from adapters.polymarket.dialect.tape_server import TapeServer
 from adapters.polymarket.dialect.tape_venue import TapeVenue

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.catalog import CatalogError
 from adapters.kalshi.catalog import (
-    CatalogError,
     KalshiEvent,
     KalshiMarket,
     KalshiSeries,

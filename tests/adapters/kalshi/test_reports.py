@@ -82,6 +82,7 @@ def test_an_execution_of_an_unknown_order_carries_the_venues_id() -> None:
         {"fee_cost": "-0.01"},
         {"fee_cost": "x"},
         {"created_time": "noon"},
+        {"created_time": "2026-11-22T10:00:00.123"},
     ],
 )
 def test_an_execution_that_cannot_be_is_no_execution(changes: dict[str, str]) -> None:

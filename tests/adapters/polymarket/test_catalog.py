@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.catalog import CatalogError
 from adapters.polymarket.catalog import (
-    CatalogError,
     ClobMarket,
     GammaMarket,
     market_from_tape,
