@@ -69,6 +69,12 @@ class SignalActor(BotActor):
         self._silent_ns = silent_ns
         self._sample_ns = sample_ns
         self._sampled_at = 0
+        self._open: dict[SetId, SetWatch] = {}
+        """Sets with an open gap: what a tick has to judge again."""
+        self._odd: dict[MarketId, None] = {}
+        """Markets whose newest top is not ready or not intact: what a tick has to look after."""
+        self._silence_from = 0
+        """Before this no ready book can have been without evidence for too long."""
         self._disputed: set[MarketId] = set()
         """Markets whose ready book was not intact at the last tick."""
         self._paused: dict[MarketId, int] = {}
@@ -95,9 +101,12 @@ class SignalActor(BotActor):
         if type(message) is not TopOfBook:
             self._news(message)
             return
-        self.tops[message.market_id] = message
+        market_id = message.market_id
+        self.tops[market_id] = message
+        if message.not_ready is not None or not message.intact:
+            self._odd[market_id] = None
         judged = False
-        for watch, legs in self._by_market.get(message.market_id, ()):
+        for watch, legs in self._by_market.get(market_id, ()):
             watch.put(message, legs)
             if watch.gap():
                 self._judge(watch)
@@ -140,6 +149,7 @@ class SignalActor(BotActor):
         evaluated = watch.evaluate(self._clock.boot_ns(), wall, episode_id)
         if evaluated is None:
             return
+        self._open[watch.set_id] = watch
         if evaluated.confirm:
             for market_id in watch.terms.complete_set.market_ids:
                 self._snapshots.tell(SnapshotWanted(market_id, self.tops[market_id].generation, "confirm"))
@@ -161,6 +171,7 @@ class SignalActor(BotActor):
             self._ledger.tell(OpportunitySkipped(opportunity=opportunity))
 
     def _end_episode(self, watch: SetWatch) -> None:
+        self._open.pop(watch.set_id, None)
         episode = watch.end_episode()
         if episode is not None:
             self._ledger.tell(
@@ -188,14 +199,15 @@ class SignalActor(BotActor):
     # -- once a tick
 
     def _tick(self) -> None:
+        """Thousands of quiet markets are not looked at four times a second: only what is open, odd or long silent."""
         now, wall = self._clock.boot_ns(), self._clock.wall_ns()
-        for watch in self._by_set.values():
+        for watch in list(self._open.values()):
             # A cooldown that ended, or an age that grew, changes the decision without a new top.
-            if watch.episode is not None and watch.sum_cost() is not None:
+            if watch.sum_cost() is not None:
                 self._judge(watch)
-        self._find_silent(now)
-        self._find_disputed()
-        self._find_paused(now)
+        self._look_after_the_odd(now)
+        if now > self._silence_from:
+            self._find_silent(now)
         minute = wall // (60 * SECOND)
         if minute != self._minute:
             self.flush_counts()
@@ -207,34 +219,55 @@ class SignalActor(BotActor):
                     self._ledger.tell(TickSampled(at=wall, top=top))
 
     def _find_silent(self, now: int) -> None:
-        """A socket that lives is not data that flows (P08): a market without evidence is lost and asked for anew."""
-        for market_id, top in self.tops.items():
-            if top.not_ready is None and now - top.evidence_at > self._silent_ns and market_id in self.books:
-                self.books[market_id].tell(
-                    BookLost(
-                        market_id=market_id,
-                        generation=top.generation,
-                        reason=NotReady.SILENT,
-                        received_at=self._clock.boot_ns(),
-                    )
-                )
+        """A socket that lives is not data that flows (P08): a market without evidence is lost and asked for anew.
 
-    def _find_disputed(self) -> None:
+        A ready book's evidence only gets newer, so the next look can wait until the oldest of now would be too old.
+        """
+        oldest = now
+        for market_id, top in self.tops.items():
+            if top.not_ready is not None or market_id not in self.books:
+                continue
+            if now - top.evidence_at <= self._silent_ns:
+                oldest = min(oldest, top.evidence_at)
+                continue
+            self.books[market_id].tell(
+                BookLost(
+                    market_id=market_id,
+                    generation=top.generation,
+                    reason=NotReady.SILENT,
+                    received_at=self._clock.boot_ns(),
+                )
+            )
+        self._silence_from = oldest + self._silent_ns
+
+    def _look_after_the_odd(self, now: int) -> None:
+        disputed = set()
+        for market_id in list(self._odd):
+            top = self.tops[market_id]
+            if top.not_ready is NotReady.PAUSED:
+                self._ask_after_pause(market_id, top, now)
+            elif top.not_ready is None and not top.intact:
+                disputed.add(market_id)
+            elif top.not_ready is None:
+                del self._odd[market_id]
+                # Ready again, perhaps by a snapshot that has waited in a backlog: its evidence may be the oldest.
+                self._silence_from = min(self._silence_from, top.evidence_at + self._silent_ns)
+        self._compare_disputed(disputed)
+
+    def _compare_disputed(self, disputed: set[MarketId]) -> None:
         """A book that its mirror or the venue's own best prices contradict at two ticks in a row is compared anew.
 
         Between two messages that happens by itself (polymarket.md 3.7, read 2026-11-22); it does not last.
         """
-        disputed = {market_id for market_id, top in self.tops.items() if top.not_ready is None and not top.intact}
         for market_id in sorted(disputed & self._disputed):
             self._snapshots.tell(SnapshotWanted(market_id, self.tops[market_id].generation, "disputed"))
         self._disputed = disputed
 
-    def _find_paused(self, now: int) -> None:
+    def _ask_after_pause(self, market_id: MarketId, top: TopOfBook, now: int) -> None:
         """A venue tells once that a market has reopened, and that may be lost: what is paused is asked about."""
-        for market_id, top in self.tops.items():
-            if top.not_ready is NotReady.PAUSED and now - self._paused.get(market_id, 0) > self._silent_ns:
-                self._paused[market_id] = now
-                self._snapshots.tell(SnapshotWanted(market_id, top.generation, "paused"))
+        if now - self._paused.get(market_id, 0) > self._silent_ns:
+            self._paused[market_id] = now
+            self._snapshots.tell(SnapshotWanted(market_id, top.generation, "paused"))
 
     def flush_counts(self) -> None:
         """Hand this minute's counts to the ledger; also called by `stopping`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,7 +141,7 @@ class System:
         )
         self._watchdog = Watchdog(
             outside.clock,
-            self._probes(),
+            self._workers(),
             trip=lambda why: self._trip(why, "watchdog"),
             every_turn=(outside.gate.refresh, self._renew_permit, Tidying(outside.clock)),
             stacks=plan.state / "stacks.txt",
@@ -323,20 +323,23 @@ class System:
             open_items=self.worries,
         )
 
-    def _probes(self) -> dict[str, Probe]:
-        """The hot run queue, and every actor with an inbox of its own. Lanes answer for their own stuck workers
-        (`order_lanes`); the reconcile may read long, and holds the gate while it does.
+    def _workers(self) -> Callable[[], Mapping[str, Probe]]:
+        """For the watchdog: the hot run queue, and every actor with an inbox of its own that does not rest. Lanes
+        answer for their own stuck workers (`order_lanes`); the reconcile may read long, and holds the gate while it
+        does.
         """
         hot, progress = self._hot, self._hot.progress
-        probes = {
+        always = {
             "hot": Probe(
                 handled=lambda: progress.handled, busy=lambda: progress.current, waiting=lambda: len(hot.queue)
             )
         }
-        for actor in self.network.actors():
-            if isinstance(actor.actor_inbox, LaneInbox) and actor is not self.network.reconcile:
-                probes[actor.name] = _inbox_probe(actor.name, actor.actor_inbox)
-        return probes
+        others = [
+            (actor.actor_inbox, actor.name, _inbox_probe(actor.name, actor.actor_inbox))
+            for actor in self.network.actors()
+            if isinstance(actor.actor_inbox, LaneInbox) and actor is not self.network.reconcile
+        ]
+        return lambda: always | {name: probe for inbox, name, probe in others if not inbox.resting}
 
     def _renew_permit(self) -> None:
         """Paper and demo runs of days renew their own permit; live never does."""
@@ -393,7 +396,6 @@ def _inbox_probe(name: str, inbox: LaneInbox) -> Probe:
         handled=lambda: inbox.handled,
         busy=lambda: name if inbox.busy else None,
         waiting=lambda: len(inbox),
-        quiet=inbox.quiet,
     )
 
 

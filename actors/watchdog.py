@@ -35,8 +35,6 @@ class Probe:
     busy: Callable[[], str | None]
     waiting: Callable[[], int] = lambda: 0
     """Messages in its inbox."""
-    quiet: Callable[[], bool] = lambda: False
-    """True: idle with an empty inbox, which is all that there is to see. Of thousands of workers nearly all are."""
 
 
 @dataclass(slots=True)
@@ -54,17 +52,18 @@ class Watchdog:
     def __init__(
         self,
         clock: Clock,
-        probes: Mapping[str, Probe],
+        awake: Callable[[], Mapping[str, Probe]],
         *,
         trip: Callable[[str], None],
         every_turn: tuple[Callable[[], None], ...],
         stacks: Path,
     ) -> None:
-        """`every_turn` are called each period on this thread (gate refresh, the permit); one that raises is
-        logged.
+        """`awake` names the workers that are worth a look now; who is idle with an empty inbox may be left out, and of
+        thousands nearly all are. `every_turn` are called each period on this thread (gate refresh, the permit); one
+        that raises is logged.
         """
         self._clock = clock
-        self._probes = probes
+        self._awake = awake
         self._trip = trip
         self._every_turn = every_turn
         self._stacks = stacks
@@ -86,10 +85,10 @@ class Watchdog:
         now = self._clock.boot_ns()
         stuck: BootNs | None = None
         waiting, oldest = 0, now
-        for name, probe in self._probes.items():
-            if probe.quiet():
-                self._seen.pop(name, None)
-                continue
+        probes = self._awake()
+        for rested in self._seen.keys() - probes.keys():
+            del self._seen[rested]
+        for name, probe in probes.items():
             handled, busy, queued = probe.handled(), probe.busy(), probe.waiting()
             seen = self._seen.get(name)
             if seen is None:

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from models.book import MarketAlive, NotReady, Source, TopOfBook
+from models.book import BookLost, MarketAlive, NotReady, Source, TopOfBook
 from models.clock import MS, SECOND, BootNs
 from models.market import BookModel, MarketId, MarketStatus, Outcome, SetId
 from models.messages import (
@@ -35,6 +35,7 @@ from tests.factories import EXCHANGE_MS, a_market, a_watch, shares, snapshot, te
 from tests.fakes import START_BOOT
 
 M = MarketId("m")
+LOW, HIGH = MarketId("low"), MarketId("high")
 
 
 def nested() -> CompleteSet:
@@ -247,6 +248,25 @@ def test_a_silent_market_is_lost_and_asked_for_anew() -> None:
         assert stage.wanted() == [("m", 1, "silent")]
         stage.tick(SILENT_NS)
         assert stage.wanted() == [("m", 1, "silent")]
+
+
+def test_silence_is_judged_for_each_market_to_the_tick_also_after_a_snapshot_from_a_backlog() -> None:
+    with two_markets() as stage:
+        stage.connect()
+        began = stage.clock.boot_ns()
+        stage.tick(SECOND)
+        stage.feed(BookLost(market_id=HIGH, generation=1, reason=NotReady.BAD_FRAME, received_at=BootNs(began)))
+        stage.tick(8 * SECOND)
+        alive(stage, "low")
+        stage.tick(2 * SECOND)
+        stage.feed(snapshot("high", generation=1, seq=9, received_at=BootNs(began + 5 * SECOND)))
+
+        stage.tick(4 * SECOND)
+        assert [stage.signal.tops[m].not_ready for m in (LOW, HIGH)] == [None, None]
+        stage.tick(1)
+        assert [stage.signal.tops[m].not_ready for m in (LOW, HIGH)] == [None, NotReady.SILENT]
+        stage.tick(4 * SECOND)
+        assert stage.signal.tops[LOW].not_ready is NotReady.SILENT
 
 
 def test_a_paused_market_is_asked_about_until_it_trades_again() -> None:

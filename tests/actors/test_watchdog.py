@@ -27,7 +27,7 @@ class Watched:
         self.trips: list[str] = []
         probe = Probe(handled=lambda: self.handled, busy=lambda: self.busy, waiting=lambda: self.queued)
         self.dog = Watchdog(
-            self.clock, {"ledger": probe}, trip=self.trips.append, every_turn=(), stacks=tmp_path / "stacks"
+            self.clock, lambda: {"ledger": probe}, trip=self.trips.append, every_turn=(), stacks=tmp_path / "stacks"
         )
 
     def looks(self, seconds: float):
@@ -74,7 +74,11 @@ def test_a_watchdog_that_cannot_look_halts_and_goes_on_with_its_other_tasks(tmp_
     refreshed = threading.Event()
     blind = Probe(handled=lambda: 1 // 0, busy=lambda: None)
     dog = Watchdog(
-        SimClock(), {"ledger": blind}, trip=trips.append, every_turn=(refreshed.set,), stacks=tmp_path / "stacks"
+        SimClock(),
+        lambda: {"ledger": blind},
+        trip=trips.append,
+        every_turn=(refreshed.set,),
+        stacks=tmp_path / "stacks",
     )
 
     dog.start()
@@ -100,15 +104,15 @@ def test_the_age_of_the_oldest_waiting_message_is_that_of_the_backlog(watched: W
 
 def test_an_inbox_is_busy_from_the_first_message_until_its_receiver_comes_back_for_none() -> None:
     inbox = LaneInbox(10, lambda: None, waits=False)
-    assert not inbox.busy
+    assert (inbox.busy, inbox.resting) == (False, True)
 
     inbox.put(Envelope("a"))
-    assert inbox.busy
+    assert (inbox.busy, inbox.resting) == (True, False)
     inbox.get()
-    assert (inbox.busy, inbox.handled, len(inbox)) == (True, 1, 0)
+    assert (inbox.busy, inbox.resting, inbox.handled, len(inbox)) == (True, False, 1, 0)
     with pytest.raises(IdleError):
         inbox.get()
-    assert not inbox.busy
+    assert (inbox.busy, inbox.resting) == (False, True)
     inbox.put(Envelope("lost"))
     inbox.close()
     assert not inbox.busy, "after the stop nobody waits for it"
