@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapters.clock import SystemClock
 from adapters.http import HttpReader
 from adapters.rate import RateBudget
 from adapters.venue import VenueReadError, VenueReadRefusedError
+from tests.certificates import certificate, serving
 
 Peer = Callable[[socket.socket, bytes], None]
 
@@ -139,9 +135,8 @@ def test_a_peer_that_takes_its_time_is_cut_off_at_the_total_deadline(peer: Peer)
 
 
 def test_the_deadline_holds_under_tls_too(tmp_path: Path) -> None:
-    certificate, key = a_certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    pem = certificate(tmp_path, "localhost", None)
+    context = serving(pem)
 
     def over_tls(connection: socket.socket, _: bytes) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
@@ -150,7 +145,7 @@ def test_the_deadline_holds_under_tls_too(tmp_path: Path) -> None:
 
     with a_peer(over_tls, reads_first=False) as url:
         reader = a_reader()
-        reader._session.verify = str(certificate)
+        reader._session.verify = str(pem)
         began = time.monotonic()
         with pytest.raises(VenueReadError, match="no complete answer within"):
             reader.get(url.replace("http://127.0.0.1", "https://localhost"))
@@ -159,9 +154,7 @@ def test_the_deadline_holds_under_tls_too(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
-    certificate, key = a_certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context = serving(certificate(tmp_path, "localhost", None))
 
     def over_tls(connection: socket.socket, _: bytes) -> None:
         with context.wrap_socket(connection, server_side=True):
@@ -169,31 +162,6 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 
     with a_peer(over_tls, reads_first=False) as url, pytest.raises(VenueReadError, match="SSLError"):
         a_reader().get(url.replace("http://127.0.0.1", "https://localhost"))
-
-
-def a_certificate(directory: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for localhost and its key, valid for a day around now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_path, key_path = directory / "certificate.pem", directory / "key.pem"
-    certificate_path.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_path, key_path
 
 
 def test_the_next_read_works_after_one_that_was_cut_off() -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import http.server
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from adapters.http_calls import AnswerLostError, GateClosedError, GatedSession, NotSentError
+from tests.certificates import certificate, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 Script = Callable[[socket.socket], None]
@@ -28,18 +31,18 @@ class Peer:
 
 
 @contextlib.contextmanager
-def a_peer(*scripts: Script) -> Iterator[Peer]:
+def a_peer(*scripts: Script, tls: ssl.SSLContext | None = None) -> Iterator[Peer]:
     """Each connection reads requests and runs one script per request, the last one again and again."""
     peer = Peer()
     leaving = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
-    peer.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    peer.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
     left = list(scripts)
     threads: list[threading.Thread] = []
 
-    def talk(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), sock:
+    def talk(plain: socket.socket) -> None:
+        with contextlib.suppress(OSError), plain if tls is None else tls.wrap_socket(plain, server_side=True) as sock:
             sock.settimeout(5)
             while not leaving.is_set():
                 data = sock.recv(65536)
@@ -240,6 +243,50 @@ def test_a_body_until_the_end_of_the_connection_is_read_whole() -> None:
         session = GatedSession()
         assert session.call("GET", peer.url).body == b"all of it"
         session.close()
+
+
+def test_under_tls_the_gate_stands_at_the_first_byte_of_the_request_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = certificate(tmp_path, "localhost", "127.0.0.1")
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(pem))
+    log: list[str] = []
+    with a_peer(says(OK), tls=serving(pem)) as peer:
+        session = GatedSession()
+        with pytest.raises(GateClosedError):
+            session.call("POST", peer.url, body=b"kept back", gate=lambda: gate(opens=False, log=log))
+        answer = session.call("POST", peer.url, body=b"{}", gate=lambda: gate(opens=True, log=log))
+        session.close()
+
+    assert (answer.status, answer.body) == (200, b"hi")
+    assert log == ["entered", "entered", "left"], "each asked once"
+    (request,) = peer.received
+    assert request.endswith(b"\r\n\r\n{}")
+    assert peer.connections == 1, "up before the gate is asked"
+
+
+def test_to_a_certificate_that_nobody_vouches_for_nothing_is_sent(tmp_path: Path) -> None:
+    log: list[str] = []
+    with a_peer(says(OK), tls=serving(certificate(tmp_path, "localhost", "127.0.0.1"))) as peer:
+        session = GatedSession()
+        with pytest.raises(NotSentError, match="SSLError"):
+            session.call("POST", peer.url, body=b"{}", gate=lambda: gate(opens=True, log=log))
+        session.close()
+
+    assert (log, peer.received) == ([], [])
+
+
+def test_the_deadline_of_a_call_holds_under_tls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pem = certificate(tmp_path, "localhost", "127.0.0.1")
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(pem))
+    with a_peer(trickles, tls=serving(pem)) as peer:
+        session = GatedSession(total_s=0.4)
+        began = time.monotonic()
+        with pytest.raises(AnswerLostError, match="in time"):
+            session.call("POST", peer.url, body=b"{}")
+        session.close()
+
+    assert time.monotonic() - began < 2.0
 
 
 def test_a_real_server_understands_what_is_sent() -> None:
