@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from models.clock import seconds_ns
 
@@ -71,14 +73,17 @@ def main(argv: Sequence[str]) -> int:
         words.insert(0, "run")
     try:
         code = _carried_out(words)
-        sys.stdout.flush()
+        _flush_last()
     except BrokenPipeError:  # `run.py report | head`: the reader has seen enough
-        _drop_output()
+        _drop(sys.stdout)
         return EXIT_OK
     except OSError as error:  # above all what nothing can be printed to: a full disk
-        _drop_output()
+        _drop(sys.stdout)
         place = f" ({error.filename})" if error.filename else ""
-        sys.stderr.write(f"{words[0]}: {error.strerror or error}{place}\n")
+        try:
+            sys.stderr.write(f"{words[0]}: {error.strerror or error}{place}\n")
+        except OSError:
+            _drop(sys.stderr)
         return EXIT_UNEXPECTED
     return code
 
@@ -103,9 +108,19 @@ def _carried_out(words: Sequence[str]) -> int:
     return verb(options)
 
 
-def _drop_output() -> None:
-    """Nothing more can be printed, and nothing may be flushed at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _flush_last() -> None:
+    """What was still to be printed. A terminal that was closed meanwhile takes nothing from the verb's exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EIO or not stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode):
+            raise
+        _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
+    """Nothing more can be printed there, and nothing may be flushed at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _help(words: Sequence[str]) -> int:

@@ -287,6 +287,18 @@ def test_a_terminal_that_is_closed_ends_the_bot_in_order(tmp_path: Path) -> None
     assert stop["left_open"] == 0
 
 
+def test_what_a_closed_terminal_no_longer_takes_changes_no_exit_code(tmp_path: Path) -> None:
+    there, terminal = pty.openpty()
+    os.close(there)
+
+    done = subprocess.run(
+        [*RUN, "report"], cwd=tmp_path, env=environment(tmp_path), stdout=terminal, stderr=terminal, check=False
+    )
+
+    os.close(terminal)
+    assert done.returncode == 0
+
+
 def read_until(terminal: int, word: bytes) -> bytes:
     """What the program shows until `word`; answers its question about the cursor, as a terminal does."""
     shown = b""
