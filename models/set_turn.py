@@ -135,8 +135,10 @@ class Turn:
         return replace(attempt, payouts=tuple(replace(payout, booked=True) for payout in attempt.payouts))
 
     def kept(self, past: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
-        """The latest attempts, and every older one that still holds something (risk bounds how many those are)."""
-        older = tuple(a for a in past[:-PAST_MAX] if set_rows.open_position(self.terms, a))
+        """The latest attempts, and every older one that still holds something (risk bounds how many those are) or whose
+        orders have not all ended: one that came back to life is not forgotten while another one runs.
+        """
+        older = tuple(a for a in past[:-PAST_MAX] if set_rows.open_position(self.terms, a) or not a.quiet)
         return (*older, *past[-PAST_MAX:])
 
     # -- timers and questions --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from models.messages import CancelOrder, ProbeAnswered, ProbeOrder
 from models.order_life import Phase
 from models.orders import AttemptId, CancelResult, ClientOrderId, ProbeFailed, Purpose, VenueOrderStatus
 from models.set_state import State, TimerName
+from models.set_turn import PAST_MAX
 from models.sets import LegPolicy
 from tests.stage import Stage
 from tests.trading import a_market, execution_terms, levels, shares
@@ -65,6 +66,23 @@ def test_it_is_protected_if_it_fills_before_its_cancel():
     stage.accept(-1, 10)
     assert stage.state is State.COOLDOWN
     assert stage.attempt.surplus == 0
+
+
+def test_what_comes_alive_while_another_attempt_runs_is_worked_on_after_it_however_old_it_is():
+    """The ninth attempt from the end is the first that would be forgotten."""
+    stage = a_miss_that_nobody_showed()
+    for number in range(2, PAST_MAX + 1):
+        stage.approve(attempt_id=f"a-{number}")
+        stage.refuse(-1)
+        stage.fire(TimerName.COOLDOWN)
+    stage.approve(attempt_id=f"a-{PAST_MAX + 1}")
+    stage.update(0, status=VenueOrderStatus.LIVE)
+
+    stage.refuse(-1)
+
+    assert (stage.state, stage.attempt.attempt_id) == (State.WAITING_FILLS, "a-1")
+    stage.fire(TimerName.PROBE)
+    assert stage.all(CancelOrder)[-1].intent.client_order_id == stage.order(0).client_order_id
 
 
 def test_no_new_attempt_begins_while_it_is_worked_on():
