@@ -57,12 +57,22 @@ class Flight:
                 busy.update(self._markets[set_id])
         return frozenset(busy)
 
-    def left_open(self, strangers: Sequence[Stranger], *, at_start: bool) -> list[Finding]:
-        """What nobody can work on, and what a first pass did not see come to rest."""
+    def left_open(
+        self, strangers: Sequence[Stranger], unsettled: Sequence[Stranger] = (), *, at_start: bool
+    ) -> list[Finding]:
+        """What nobody can work on, what nobody works on before the next start, and what a first pass did not see come
+        to rest.
+        """
+        gone = [one for one in strangers if one.ending is None]
+        gone += [one for one in unsettled if one.set_id not in self.executors and one not in gone]
         words = [
             f"attempt {one.attempt_id} is unfinished and its set {one.set_id} is not configured any more"
-            for one in strangers
-            if one.ending is None
+            for one in gone
+        ]
+        words += [
+            f"attempt {one.attempt_id} of {one.set_id} is not over and nobody works on it: start the bot again"
+            for one in unsettled
+            if one not in gone and not self._in_hand(one)
         ]
         if at_start:
             words += [
@@ -71,6 +81,12 @@ class Flight:
                 if attempt.attempt_id in self._unfinished
             ]
         return [Finding(FindingKind.OPEN, each) for each in words]
+
+    def _in_hand(self, one: Stranger) -> bool:
+        """Whether an executor would hear of it, or has just taken it up."""
+        record = self.executors[one.set_id].record
+        known = record.past if isinstance(record, Idle | Cooldown) else (*record.past, record.attempt)
+        return any(attempt.attempt_id == one.attempt_id for attempt in known)
 
     def _under_way(self) -> list[tuple[SetId, State, Attempt]]:
         records = ((set_id, executor.record) for set_id, executor in self.executors.items())

@@ -61,7 +61,7 @@ class Mender:
 
     def mend(self, compared: Compared, now: BootNs) -> list[Finding]:
         """Facts that were missed go to their owners; an order of ours that rests and should not is cancelled. An
-        attempt that nobody remembers is long over: its execution is booked, and the difference that it makes halts.
+        attempt that nobody remembers is long over: its execution is booked, and what it holds then halts (`open`).
         """
         for order, fill in compared.missed:
             if self._routes.knows(fill.client_order_id):

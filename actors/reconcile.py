@@ -329,7 +329,8 @@ class ReconcileActor(BotActor):
             this.suspect_since = None
             self._again(this, POLL_NS)
             return
-        findings = [*compared.findings, *self._flight.left_open(ours.strangers, at_start=this.first)]
+        left = self._flight.left_open(ours.strangers, ours.unsettled, at_start=this.first)
+        findings = [*compared.findings, *left]
         opened = not self._flight.anything() and not busy and not this.last and self._open(this, ours, venue, findings)
         if opened:
             compared = replace(compared, cash_ledger=venue.cash, positions_equal=True)

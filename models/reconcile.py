@@ -6,7 +6,8 @@
 | `orphan`  | an order of ours that rests although the ledger ended it        | told to its executor and cancelled     |
 | `outside` | an order or execution not ours (the operator's web page)        | reported, never touched; halts         |
 | `drift`   | cash or a position differs, and nothing in flight explains it   | halts                                  |
-| `open`    | an attempt found at start that is still unknown or naked        | not re-armed                           |
+| `open`    | an attempt found at start that is still unknown or naked, or    | not re-armed                           |
+|           | one that came back and that nobody works on any more            |                                        |
 | `held`    | the account held something at the ledger's first look           | halts once: the operator has to say so |
 | `merged`  | sets came back as cash, but the merge's answer was lost         | told to its executor, which books it   |
 | `paid`    | a market resolved while nobody listened                         | told to its executors, or booked       |
@@ -108,6 +109,8 @@ class LedgerSide:
     """What could have been merged, oldest first."""
     strangers: tuple[Stranger, ...] = ()
     """Attempts that no executor owns."""
+    unsettled: tuple[Stranger, ...] = ()
+    """Attempts that should be in an executor's hands."""
     venues: Mapping[MarketId, VenueName] = field(default_factory=dict)
     """Where each market with a position is traded."""
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from adapters.ledger.account import account
-from adapters.ledger.strangers import strangers
+from adapters.ledger.strangers import strangers, unsettled
 from adapters.ledger.unfinished import orders_named
 from adapters.ledger.verify import newest_seq
 from models.clock import WallNs
@@ -53,6 +53,7 @@ def ledger_side(
                 if size > 0
             ),
             strangers=strangers(connection, configured),
+            unsettled=unsettled(connection),
             venues={
                 MarketId(market_id): VenueName(venue)
                 for market_id in sorted({market_id for market_id, _ in ours.positions})

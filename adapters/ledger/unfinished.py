@@ -1,4 +1,5 @@
-"""What the ledger knows of attempts that a new process must know about: unfinished, of today, held, or the latest ones.
+"""What the ledger knows of attempts that a new process must know about, however old: unfinished ones, held ones, ended
+ones with later news; and those of today, and the latest ones.
 
 Read once at start, on the main thread, before any actor runs.
 """
@@ -29,19 +30,27 @@ from models.recovery import PAST_PER_SET, StoredAttempt, StoredOrder
 from models.risk import DAY_NS, utc_day
 from models.rows import Ending
 
-_ATTEMPTS: Final = """
+NEWS_AFTER_END: Final = """EXISTS (SELECT 1 FROM order_intents i
+            JOIN fill_reports f ON f.client_order_id = i.client_order_id
+            WHERE i.attempt_id = a.attempt_id AND f.seq > c.seq)"""
+"""Of attempt `a` with its newest change `c`: an execution was written down after it."""
+
+_ORDER_NOT_ENDED: Final = """EXISTS (SELECT 1 FROM order_intents i JOIN order_changes o
+            ON o.seq = (SELECT max(seq) FROM order_changes WHERE client_order_id = i.client_order_id)
+            WHERE i.attempt_id = a.attempt_id AND i.adopted = 0 AND o.phase <> 'ended')"""
+
+_ATTEMPTS: Final = f"""
     SELECT a.seq, a.attempt_id, a.at, a.opportunity_id, a.set_id, a.mode, a.size, a.reserved, c.ending,
         coalesce(c.open_position, 0),
         EXISTS (SELECT 1 FROM attempt_changes p WHERE p.attempt_id = a.attempt_id AND p.state = 'PARTIAL_FILL_PROTECT'),
-        c.ending IS NOT NULL AND EXISTS (SELECT 1 FROM order_intents i
-            JOIN fill_reports f ON f.client_order_id = i.client_order_id
-            WHERE i.attempt_id = a.attempt_id AND f.seq > c.seq)
+        c.ending IS NOT NULL AND {NEWS_AFTER_END}
     FROM attempts a LEFT JOIN attempt_changes c
         ON c.seq = (SELECT max(seq) FROM attempt_changes WHERE attempt_id = a.attempt_id)
     WHERE c.ending IS NULL OR c.open_position = 1 OR a.at >= ?
+        OR (a.mode = 'live' AND ({NEWS_AFTER_END} OR {_ORDER_NOT_ENDED}))
         OR a.seq IN (SELECT seq FROM (
             SELECT seq, row_number() OVER (PARTITION BY set_id ORDER BY seq DESC) AS age FROM attempts) WHERE age <= ?)
-    ORDER BY a.seq"""
+    ORDER BY a.seq"""  # noqa: S608  constants of this page
 
 _ORDER: Final = """
     SELECT i.client_order_id, i.attempt_id, i.set_id, i.venue, i.market_id, i.leg, i.outcome, i.action, i.limit_price,

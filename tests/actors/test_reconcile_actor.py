@@ -42,7 +42,7 @@ from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, Ord
 from models.set_state import Exposed, Idle, InDoubt, Timers
 from tests.models.test_reconcile import FILL, INTENT, resting
 from tests.stage import Stage
-from tests.trading import execution_terms, shares
+from tests.trading import WALL, execution_terms, shares
 
 HOUR = 3600 * SECOND
 HORIZON = 2 * SECOND
@@ -161,8 +161,14 @@ class Bench:
     def write(self, *rows: object) -> None:
         self.writer.address.tell(RecordRows(rows=rows))
 
-    def buy(self, *, known: bool = True) -> None:
-        """An attempt of the ledger that bought ten YES for 4.50, its execution written down or not."""
+    def buy(self, *, known: bool = True, forgotten: bool = False) -> None:
+        """An attempt of the ledger that bought ten YES for 4.50, its execution written down or not. Its executor has it
+        in hand, unless it is so old that it was forgotten.
+        """
+        if not forgotten:
+            stage = Stage(TERMS)
+            stage.approve(attempt_id=INTENT.attempt_id)
+            self.fake.record = Idle(past=(stage.attempt,))
         self.write(
             AttemptOpened(
                 attempt_id=INTENT.attempt_id,
@@ -357,17 +363,40 @@ def test_a_missed_execution_is_told_to_its_executor_and_is_no_reason_to_halt(tmp
     assert bench.opens()
 
 
-def test_an_execution_of_an_attempt_that_nobody_remembers_is_booked_all_the_same(tmp_path):
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_execution_of_an_attempt_that_nobody_remembers_is_booked_and_halts_because_nobody_mends_it(tmp_path, ended):
+    """Ledger and venue agree then, and ten YES are naked all the same."""
     bench = a_bench(tmp_path)
-    bench.buy(known=False)
+    bench.buy(known=False, forgotten=True)
+    if ended:
+        bench.write(ended_flat())
     bench.lanes.fills = (FILL,)
 
     bench.actor.address.tell(ReconcileWanted(why="test"))
     bench.run(1)
 
     assert bench.strays.heard == []
-    assert bench.gate.tripped is None
-    assert bench.rows("reconciled")[-1][0].startswith("ledger and venue agree; mended")
+    found = "open: attempt a-1 of m1 is not over and nobody works on it: start the bot again"
+    assert bench.gate.tripped is not None
+    assert bench.gate.tripped.reason == f"reconcile (test): {found}"
+    assert bench.actor.refusals() == (found,)
+    assert "mended: missed: t-1" in bench.rows("reconciled")[-1][0]
+
+
+def ended_flat() -> AttemptChanged:
+    return AttemptChanged(
+        attempt_id=INTENT.attempt_id,
+        at=WALL,
+        state="COOLDOWN",
+        ending=Ending.MISSED,
+        filled=shares(0),
+        leg_costs=(MicroUsd(0), MicroUsd(0)),
+        fees=MicroUsd(0),
+        realized_pnl=MicroUsd(0),
+        open_position=False,
+        resolution="",
+        detail="",
+    )
 
 
 def test_an_order_of_ours_that_rests_after_its_end_is_cancelled(tmp_path):

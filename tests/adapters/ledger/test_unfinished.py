@@ -10,6 +10,7 @@ import pytest
 from actors.simulation import SimClock
 from adapters.ledger.connection import open_ledger, open_reader
 from adapters.ledger.unfinished import stored_attempts
+from models import set_rows
 from models.clock import SECOND, BootNs, WallNs
 from models.market import Action
 from models.messages import CommitIntents, ProbeAnswered, ProbeOrder, RecordRows, SubmitAnswered
@@ -24,8 +25,8 @@ from models.orders import (
     Refused,
     VenueOrderStatus,
 )
-from models.recovery import recover
-from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported
+from models.recovery import PAST_PER_SET, recover
+from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, OrderChanged
 from models.set_events import AskLadders
 from models.set_state import Cooldown, Idle, State, TimerName
 from tests.stage import Stage, a_fill, venue_id
@@ -300,6 +301,72 @@ def test_a_late_fill_written_down_just_before_a_kill_is_mended_by_the_next_proce
     assert found.unfinished == ("a-1",)
     assert again.stage.state is State.PARTIAL_FILL_PROTECT
     again.die()
+
+
+LATER = WallNs(WALL + 30 * 24 * 3600 * SECOND)
+
+
+def a_month_and_many_attempts_later(path: Path) -> list[str]:
+    """The attempts that a new process reads back when the first one is old and far from the newest of its set."""
+    process = Process(path, Venue(()))
+    for number in range(PAST_PER_SET + 1):
+        row = set_rows.opened(TERMS, an_ended_attempt(f"b-{number}"), WALL)
+        process.ledger.writer.take(replace(row, opportunity_id=None), WALL)
+        process.ledger.writer.take(
+            set_rows.changed(TERMS, an_ended_attempt(f"b-{number}"), State.COOLDOWN, WALL, ended=True), WALL
+        )
+    process.ledger.writer.flush(WALL)
+    process.die()
+    reader = open_reader(path)
+    try:
+        return [one.attempt_id for one in stored_attempts(reader, LATER)]
+    finally:
+        reader.close()
+
+
+def an_ended_attempt(attempt_id: str):
+    stage = Stage(TERMS)
+    stage.approve(attempt_id=attempt_id)
+    stage.refuse(0)
+    return stage.attempt
+
+
+def test_of_the_old_ones_only_those_are_read_back_that_are_not_over(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    process = Process(path, Venue((0,)))
+    process.live()
+    process.ledger.writer.flush(WALL)
+    process.die()
+
+    assert a_month_and_many_attempts_later(path) == [f"b-{n}" for n in range(1, PAST_PER_SET + 1)]
+
+
+@pytest.mark.parametrize("cut", [3, 5, 7])
+def test_an_attempt_without_an_ending_is_read_back_however_old_it_is(tmp_path, cut):
+    path = tmp_path / "ledger.sqlite"
+    process = Process(path, Venue((10, None, 0, 0)), cut)
+    process.live()
+    process.work()
+    process.ledger.writer.flush(WALL)
+    process.die()
+
+    assert a_month_and_many_attempts_later(path)[0] == "a-1"
+
+
+@pytest.mark.parametrize("news", ["fill", "alive"])
+def test_an_ended_attempt_with_later_news_is_read_back_however_old_it_is(tmp_path, news):
+    """An execution, or an order that rests, of which the old process did not write down what follows."""
+    path = tmp_path / "ledger.sqlite"
+    process = Process(path, Venue((0,)))
+    process.live()
+    process.work()
+    process.stage.fill(0, 10)
+    late = process.stage.rows(FillReported if news == "fill" else OrderChanged)[-1]
+    process.ledger.writer.take(late if news == "fill" else replace(late, phase=Phase.LIVE, filled=shares(0)), WALL)
+    process.ledger.writer.flush(WALL)
+    process.die()
+
+    assert a_month_and_many_attempts_later(path)[0] == "a-1"
 
 
 def test_yesterdays_money_does_not_count_today_but_its_position_does(tmp_path):
