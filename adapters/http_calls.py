@@ -13,8 +13,9 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,18 +59,9 @@ class HttpAnswer:
 class GatedSession:
     """One keep-alive connection per host. Owned by one thread at a time."""
 
-    def __init__(
-        self,
-        *,
-        total_s: float = TOTAL_S,
-        connect_s: float = CONNECT_S,
-        send_s: float = SEND_S,
-        body_max: int = BODY_MAX,
-    ) -> None:
+    def __init__(self, *, total_s: float = TOTAL_S) -> None:
         self._total_s = total_s
-        self._connect_s = connect_s
-        self._body_max = body_max
-        self._wire = _Wire(send_s)
+        self._wire = _Wire()
         self._transport = _Transport(self._wire)
 
     def call(
@@ -80,21 +72,17 @@ class GatedSession:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         gate: GateEntry | None = None,
-        on_sent: Callable[[], None] | None = None,
-        total_s: float | None = None,
     ) -> HttpAnswer:
-        """Send one request and read its answer, whatever its status. `on_sent` is called just after the bytes left.
+        """Send one request and read its answer, whatever its status. A body is JSON.
 
         Raises `NotSentError`, `GateClosedError` or `AnswerLostError`.
         """
-        total_s = self._total_s if total_s is None else total_s
-        wire = self._wire
-        wire.begin(time.monotonic() + total_s, gate, on_sent)
+        self._wire.begin(time.monotonic() + self._total_s, gate)
         try:
             response = self._transport.send(
                 _prepared(method, url, headers or {}, body),
                 stream=True,
-                timeout=(min(self._connect_s, total_s), total_s),
+                timeout=(min(CONNECT_S, self._total_s), self._total_s),
                 verify=True,
             )
         except GateClosedError:
@@ -118,14 +106,16 @@ class GatedSession:
     def close(self) -> None:
         self._transport.close()
 
+    # -- inside
+
     def _content(self, raw: Any) -> bytes:
         pieces: list[bytes] = []
         length = 0
         while piece := raw.read(_CHUNK, decode_content=False):
             pieces.append(piece)
             length += len(piece)
-            if length > self._body_max:
-                raise AnswerLostError(f"the answer is larger than {self._body_max} bytes")
+            if length > BODY_MAX:
+                raise AnswerLostError(f"the answer is larger than {BODY_MAX} bytes")
         return b"".join(pieces)
 
     def _failed(self, why: str) -> Exception:
@@ -135,21 +125,47 @@ class GatedSession:
         return AnswerLostError("no complete answer in time" if late else f"no usable answer: {why}")
 
 
+class GatedSessions:
+    """A `GatedSession` of its own for every thread that calls."""
+
+    def __init__(self, *, total_s: float = TOTAL_S) -> None:
+        self._total_s = total_s
+        self._of_thread = threading.local()
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        gate: GateEntry | None = None,
+    ) -> HttpAnswer:
+        """As `GatedSession.call`."""
+        session: GatedSession | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = self._of_thread.session = GatedSession(total_s=self._total_s)
+        return session.call(method, url, headers=headers, body=body, gate=gate)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        session: GatedSession | None = getattr(self._of_thread, "session", None)
+        if session is not None:
+            session.close()
+
+
 class _Wire:
     """What the call under way needs deep inside urllib3: its deadline, its gate, and whether a byte has left."""
 
-    def __init__(self, send_s: float) -> None:
-        self._send_s = send_s
+    def __init__(self) -> None:
         self.deadline = 0.0
         self.sent = False
         self._gate: GateEntry | None = None
-        self._on_sent: Callable[[], None] | None = None
 
-    def begin(self, deadline: float, gate: GateEntry | None, on_sent: Callable[[], None] | None) -> None:
+    def begin(self, deadline: float, gate: GateEntry | None) -> None:
         self.deadline = deadline
         self.sent = False
         self._gate = gate
-        self._on_sent = on_sent
 
     def left_s(self) -> float:
         """Time until the deadline; raises `TimeoutError` after it."""
@@ -160,15 +176,13 @@ class _Wire:
 
     def send(self, sock: socket.socket, data: bytes) -> None:
         """The whole request in one `sendall`, through the gate where there is one."""
-        sock.settimeout(min(self._send_s, self.left_s()))
+        sock.settimeout(min(SEND_S, self.left_s()))
         gate = self._gate() if self._gate is not None else contextlib.nullcontext(enter_result=True)
         with gate as may_go:
             if not may_go:
                 raise GateClosedError("the gate is closed")
             self.sent = True
             sock.sendall(data)
-        if self._on_sent is not None:
-            self._on_sent()
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -206,15 +220,15 @@ class _TimedSocket:
         return getattr(self._socket, name)
 
 
-class _Gathering:
-    """What both connection classes do alike: gather a request's pieces, connect, then send it in one go."""
+class _GatedHTTP(HTTPConnection):
+    """Gathers a request's pieces, connects, then sends it in one go."""
 
     wire: _Wire
     sock: Any
 
-    def gather(self, ask: Callable[[], None]) -> None:
+    def request(self, *args: Any, **kwargs: Any) -> None:
         self._pieces: list[bytes] | None = []
-        ask()
+        super().request(*args, **kwargs)
         data, self._pieces = b"".join(self._pieces), None
         if self.sock is None:
             self.connect()
@@ -225,28 +239,12 @@ class _Gathering:
         self._pieces.append(bytes(data))
 
     def connect(self) -> None:
-        raise NotImplementedError
-
-    def time_socket(self) -> None:
+        super().connect()
         self.sock = _TimedSocket(self.sock, self.wire)
 
 
-class _GatedHTTP(_Gathering, HTTPConnection):
-    def connect(self) -> None:
-        HTTPConnection.connect(self)
-        self.time_socket()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self.gather(lambda: HTTPConnection.request(self, *args, **kwargs))
-
-
-class _GatedHTTPS(_Gathering, HTTPSConnection):
-    def connect(self) -> None:
-        HTTPSConnection.connect(self)
-        self.time_socket()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self.gather(lambda: HTTPSConnection.request(self, *args, **kwargs))
+class _GatedHTTPS(_GatedHTTP, HTTPSConnection):
+    """The same over TLS: `super().connect()` is `HTTPSConnection`'s here."""
 
 
 class _Transport(HTTPAdapter):
@@ -276,5 +274,7 @@ def _prepared(method: str, url: str, headers: Mapping[str, str], body: bytes) ->
     prepared.headers = CaseInsensitiveDict({"Accept": "application/json", "Accept-Encoding": "identity", **headers})
     if body or method not in ("GET", "DELETE"):
         prepared.headers["Content-Length"] = str(len(body))
+    if body:
+        prepared.headers["Content-Type"] = "application/json"
     prepared.body = body or None
     return prepared

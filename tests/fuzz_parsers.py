@@ -246,7 +246,7 @@ OPTIONS = VenueOptions(rest_url="http://127.0.0.1:9", ws_url="ws://127.0.0.1:9",
 
 def simulated_orders(body: bytes, status: int = 200) -> SimulatedOrders:
     orders = SimulatedOrders(OPTIONS, SECRETS[0], SECRETS[0], CLOCK)
-    orders._sessions.own = Transport(body, status)
+    orders._sessions = Transport(body, status)  # type: ignore[assignment]
     return orders
 
 
@@ -257,7 +257,7 @@ def _account() -> Account:
 
 def polymarket_orders(body: bytes, status: int = 200) -> PolymarketOrders:
     orders = PolymarketOrders(OPTIONS, _account(), CLOCK)
-    orders.rest._sessions.own = Transport(body, status)
+    orders.rest._sessions = Transport(body, status)  # type: ignore[assignment]
     reader = Transport(body)
     orders.eligibility.problem = lambda: None  # type: ignore[method-assign]
     orders._terms._read = lambda _market: CLOB_MARKET  # type: ignore[attr-defined]
@@ -272,7 +272,7 @@ def _signer() -> RequestSigner:
 
 def kalshi_orders(body: bytes, status: int = 200) -> KalshiOrders:
     orders = KalshiOrders(OPTIONS, _signer(), CLOCK)
-    orders._rest._sessions.own = Transport(body, status)
+    orders._rest._sessions = Transport(body, status)  # type: ignore[assignment]
     orders.weather.problem = lambda shard: None  # type: ignore[method-assign,misc]
     return orders
 
@@ -309,7 +309,7 @@ def polymarket_probed(intent: OrderIntent, row: bytes, page: bytes, data: bytes)
     out = []
     for first, then in ((data, page), (row, data)):
         orders = polymarket_orders(b"")
-        orders.rest._sessions.own = Transport(then, first=[first])
+        orders.rest._sessions = Transport(then, first=[first])
         out.append(orders.get_order_status(intent, "v-1"))
     return out
 

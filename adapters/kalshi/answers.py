@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
+from adapters.http_calls import HttpAnswer
 from adapters.kalshi.frames import UNREADABLE
 from adapters.kalshi.order_wire import Cancelled, Created, CreatedBatch, ErrorBody, own_id
 from adapters.venue import AccountRefusedError, VenueReadError, VenueReadRefusedError
@@ -114,14 +114,6 @@ def error_of(body: bytes) -> ErrorBody | None:
         if found.code:
             return found
     return None
-
-
-def without_answer(intent: OrderIntent, error: NotSentError | AnswerLostError) -> SubmitAnswer:
-    own = intent.client_order_id
-    if isinstance(error, AnswerLostError):
-        return OutcomeUnknown(client_order_id=own, why=str(error))
-    code = "gate_closed" if isinstance(error, GateClosedError) else "not_sent"
-    return Refused(client_order_id=own, code=code, text=str(error), by_venue=False)
 
 
 def submit_answer(intent: OrderIntent, answer: HttpAnswer) -> SubmitAnswer:

@@ -7,14 +7,13 @@ something hand back the answer, or say whether a byte has left (`adapters.http_c
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSentError
+from adapters.http_calls import GatedSessions, HttpAnswer
 from adapters.kalshi.answers import error_of, read
 from adapters.kalshi.catalog import KalshiMarket
 from adapters.kalshi.order_wire import (
@@ -32,6 +31,7 @@ from adapters.kalshi.order_wire import (
 )
 from adapters.kalshi.rest import ExchangeStatus
 from adapters.kalshi.signing import RequestSigner
+from adapters.private_side import asking
 from adapters.venue import GateEntry, VenueReadError
 from models.clock import MS, Clock
 
@@ -67,26 +67,21 @@ class PrivateRest:
         self._signer = signer
         self._base = base_url.rstrip("/")
         self._clock = clock
-        self._total_s = total_s
         self._own_part: Params = () if subaccount is None else (("subaccount", str(subaccount)),)
-        self._sessions = threading.local()
+        self._sessions = GatedSessions(total_s=total_s)
 
     def call(self, method: str, path: str, body: bytes = b"", gate: GateEntry | None = None) -> HttpAnswer:
         """Raises `NotSentError` or `AnswerLostError`. `path` may end in a query, which is not signed."""
         url = self._base + path
         headers = self._signer.headers_for(self._clock.wall_ns() // MS, method, url)
-        if body:
-            headers["Content-Type"] = "application/json"
-        return self._session().call(method, url, headers=headers, body=body, gate=gate)
+        return self._sessions.call(method, url, headers=headers, body=body, gate=gate)
 
     def ask(self, path: str, decoder: msgspec.json.Decoder[T], params: Params = ()) -> T:
         return read(self._asked("GET", path, params), decoder)
 
     def close(self) -> None:
         """Close this thread's connection."""
-        session: GatedSession | None = getattr(self._sessions, "own", None)
-        if session is not None:
-            session.close()
+        self._sessions.close()
 
     def __repr__(self) -> str:
         return f"PrivateRest({urlsplit(self._base).netloc})"
@@ -162,10 +157,8 @@ class PrivateRest:
 
     def _asked(self, method: str, path: str, params: Params = (), body: bytes = b"") -> HttpAnswer:
         query = f"?{urlencode(list(params))}" if params else ""
-        try:
+        with asking(path):
             return self.call(method, path + query, body)
-        except (NotSentError, AnswerLostError) as error:
-            raise VenueReadError(f"{path}: {error}") from None
 
     def _pages(self, path: str, decoder: msgspec.json.Decoder[T], params: Params) -> Iterator[T]:
         cursor = ""
@@ -177,9 +170,3 @@ class PrivateRest:
             if not cursor:
                 return
         raise VenueReadError(f"{path}: more than {PAGES_MAX} pages")
-
-    def _session(self) -> GatedSession:
-        session: GatedSession | None = getattr(self._sessions, "own", None)
-        if session is None:
-            session = self._sessions.own = GatedSession(total_s=self._total_s)
-        return session

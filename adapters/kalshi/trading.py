@@ -8,8 +8,7 @@ are one signed position: buying the other outcome closes, and the cash is back a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -26,6 +25,7 @@ from adapters.kalshi.reports import Owner, Owners, fill_of, order_seen, owner_of
 from adapters.kalshi.signing import RequestSigner
 from adapters.kalshi.user_session import KalshiUserSession
 from adapters.kalshi.weather import Weather
+from adapters.private_side import all_kept_back, readable, without_answer
 from adapters.rate import RateBudget
 from adapters.venue import (
     AccountRefusedError,
@@ -161,7 +161,7 @@ class KalshiOrders:
         return seen
 
     def open_orders(self) -> list[OrderSeen]:
-        with _readable():
+        with readable():
             seen = [order_seen(self._learn(row)) for row in self._rest.orders((("status", "resting"),))]
         return [order for order in seen if order is not None]
 
@@ -173,19 +173,19 @@ class KalshiOrders:
             if order_id is None:
                 return []
             since += [("ticker", str(intent.market_id)), ("order_id", str(order_id))]
-        with _readable():
+        with readable():
             rows = list(self._rest.fills(since))
             found = [fill_of(row, self._owner(row.order_id)) for row in rows]
         return sorted(found, key=lambda fill: fill.exchange_ms or 0)
 
     def positions(self) -> list[Position]:
-        with _readable():
+        with readable():
             found = [position_of(row) for row in self._rest.positions()]
         return [position for position in found if position is not None]
 
     def balances(self) -> MicroUsd:
         """Cash of all shards together. An order is paid from its own shard's: too little there is a refusal."""
-        with _readable():
+        with readable():
             return MicroUsd(parse_micros(self._rest.balance().balance_dollars))
 
     def listen_fills_ws(self) -> tuple[Endpoint, Callable[[int], FeedSession]]:
@@ -210,7 +210,7 @@ class KalshiOrders:
         try:
             answer = self._rest.call("POST", path, body, gate)
         except (NotSentError, AnswerLostError) as error:
-            return [answers.without_answer(intent, error) for intent in intents]
+            return [without_answer(intent.client_order_id, error) for intent in intents]
         self._heed(answer)
         if path == BATCH_PATH:
             told = answers.batch_answers(intents, answer)
@@ -222,13 +222,14 @@ class KalshiOrders:
 
     def _kept_back(self, orders: Sequence[Prepared]) -> list[SubmitAnswer] | None:
         """Our own no: the exchange does not trade, or the rate budget is used up. None where the orders may go."""
+        own = [order.intent.client_order_id for order in orders]
         opening = [order for order in orders if order.intent.purpose is Purpose.OPEN]
         for order in opening:
             pause = self.weather.problem(order.shard)
             if pause is not None:
-                return _refused(orders, pause.code, pause.text)
+                return all_kept_back(own, pause.code, pause.text)
         if self._budget.take(protective=not opening):
-            return _refused(orders, "rate_budget", "the venue asked for a pause, or the rate budget is used up")
+            return all_kept_back(own, "rate_budget", "the venue asked for a pause, or the rate budget is used up")
         return None
 
     def _heed(self, answer: HttpAnswer) -> None:
@@ -306,17 +307,3 @@ class KalshiOrders:
 def make_orders(options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> KalshiOrders:
     """Raises `MissingKeysError`, whose text names variables and never shows a value."""
     return KalshiOrders(options, make_signer(secrets), clock)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except MoneyError:
-        raise VenueReadError("the answer holds something that cannot be") from None
-
-
-def _refused(orders: Sequence[Prepared], code: str, text: str) -> list[SubmitAnswer]:
-    return [
-        Refused(client_order_id=order.intent.client_order_id, code=code, text=text, by_venue=False) for order in orders
-    ]

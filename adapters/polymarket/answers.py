@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
+from adapters.http_calls import HttpAnswer
 from adapters.polymarket.amounts import CENT
 from adapters.polymarket.frames import SizeTable
 from adapters.polymarket.order_wire import Cancelled, Error, Placed
@@ -112,13 +112,6 @@ class Submitted:
     @property
     def own(self) -> ClientOrderId:
         return self.intent.client_order_id
-
-
-def without_answer(order: Submitted, error: NotSentError | AnswerLostError) -> SubmitAnswer:
-    if isinstance(error, AnswerLostError):
-        return OutcomeUnknown(client_order_id=order.own, why=str(error))
-    code = "gate_closed" if isinstance(error, GateClosedError) else "not_sent"
-    return Refused(client_order_id=order.own, code=code, text=str(error), by_venue=False)
 
 
 def submit_answer(order: Submitted, answer: HttpAnswer) -> SubmitAnswer:

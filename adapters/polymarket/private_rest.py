@@ -6,14 +6,13 @@ something hand back the answer, or say whether a byte has left (`adapters.http_c
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
-from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSentError
+from adapters.http_calls import GatedSessions, HttpAnswer
 from adapters.polymarket.account import Account
 from adapters.polymarket.answers import RATE_HEADER, error_of, read
 from adapters.polymarket.order_wire import (
@@ -27,6 +26,7 @@ from adapters.polymarket.order_wire import (
     TradePage,
     TradeRow,
 )
+from adapters.private_side import asking
 from adapters.rate import RateBudget
 from adapters.venue import GateEntry, VenueReadError
 from models.clock import SECOND, Clock
@@ -53,39 +53,29 @@ class PrivateRest:
         self._clob = clob_url.rstrip("/")
         self._geoblock = geoblock_url
         self._clock = clock
-        self._total_s = total_s
-        self._sessions = threading.local()
+        self._sessions = GatedSessions(total_s=total_s)
 
     def call(self, method: str, path: str, body: bytes = b"", gate: GateEntry | None = None) -> HttpAnswer:
         """Raises `NotSentError` or `AnswerLostError`. `path` may end in a query, which is not signed."""
         signed = path.partition("?")[0]
         headers = self._account.headers(self._clock.wall_ns() // SECOND, method, signed, body)
-        if body:
-            headers["Content-Type"] = "application/json"
-        return self._session().call(method, self._clob + path, headers=headers, body=body, gate=gate)
+        return self._sessions.call(method, self._clob + path, headers=headers, body=body, gate=gate)
 
     def ask(self, path: str, decoder: msgspec.json.Decoder[T], params: Params = ()) -> T:
         query = f"?{urlencode(list(params))}" if params else ""
-        try:
+        with asking(path):
             return read(self.call("GET", path + query), decoder)
-        except (NotSentError, AnswerLostError) as error:
-            raise VenueReadError(f"{path}: {error}") from None
 
     def close(self) -> None:
         """Close this thread's connection."""
-        session: GatedSession | None = getattr(self._sessions, "own", None)
-        if session is not None:
-            session.close()
+        self._sessions.close()
 
     # -- questions
 
     def order(self, order_id: str) -> OrderRow | None:
         """None for an order that has ended, as for one that never was. A 404 counts in the venue's own words only."""
-        path = f"/data/order/{order_id}"
-        try:
-            answer = self.call("GET", path)
-        except (NotSentError, AnswerLostError) as error:
-            raise VenueReadError(f"/data/order: {error}") from None
+        with asking("/data/order"):
+            answer = self.call("GET", f"/data/order/{order_id}")
         absent = answer.status == 404 and error_of(answer) != ""
         if absent or (answer.status == 200 and answer.body.strip() in _NOTHING):
             return None
@@ -114,10 +104,8 @@ class PrivateRest:
 
     def geoblock(self) -> Geoblock:
         """Public: it is about the place, so nothing is signed."""
-        try:
-            return read(self._session().call("GET", self._geoblock), _GEOBLOCK)
-        except (NotSentError, AnswerLostError) as error:
-            raise VenueReadError(f"geoblock: {error}") from None
+        with asking("geoblock"):
+            return read(self._sessions.call("GET", self._geoblock), _GEOBLOCK)
 
     # -- inside
 
@@ -130,12 +118,6 @@ class PrivateRest:
             if cursor in ("", LAST_CURSOR):
                 return
         raise VenueReadError(f"{path}: more than {PAGES_MAX} pages")
-
-    def _session(self) -> GatedSession:
-        session: GatedSession | None = getattr(self._sessions, "own", None)
-        if session is None:
-            session = self._sessions.own = GatedSession(total_s=self._total_s)
-        return session
 
 
 def pause_ns(answer: HttpAnswer) -> int:

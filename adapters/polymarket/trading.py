@@ -7,8 +7,7 @@ and an answer that proves nothing is looked up by the id (polymarket.md 0.6 and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -32,6 +31,7 @@ from adapters.polymarket.reports import Owners, Part, fill_of, order_seen, parts
 from adapters.polymarket.rest import PolymarketRest
 from adapters.polymarket.terms import TermsBook
 from adapters.polymarket.user_session import PolymarketUserSession
+from adapters.private_side import all_kept_back, readable, without_answer
 from adapters.rate import RateBudget
 from adapters.venue import (
     AccountRefusedError,
@@ -57,7 +57,6 @@ from models.orders import (
     ProbeAnswer,
     ProbeFailed,
     Purpose,
-    Refused,
     SubmitAnswer,
     TimeInForce,
     VenueOrderId,
@@ -129,7 +128,7 @@ class PolymarketOrders:
         try:
             answer = self.rest.call("POST", ORDER_PATH, prepared.body, gate)
         except (NotSentError, AnswerLostError) as error:
-            return answers.without_answer(prepared.order, error)
+            return without_answer(prepared.order.own, error)
         pause(self._budget, answer)
         return answers.submit_answer(prepared.order, answer)
 
@@ -146,7 +145,7 @@ class PolymarketOrders:
         try:
             answer = self.rest.call("POST", ORDERS_PATH, post_orders([each.body for each in ready]), gate)
         except (NotSentError, AnswerLostError) as error:
-            return [answers.without_answer(order, error) for order in orders]
+            return [without_answer(order.own, error) for order in orders]
         pause(self._budget, answer)
         return answers.batch_answers(orders, answer)
 
@@ -179,14 +178,14 @@ class PolymarketOrders:
             return ProbeFailed(client_order_id=own, why="the order's state could not be read")
 
     def open_orders(self) -> list[OrderSeen]:
-        with _readable():
+        with readable():
             seen = [order_seen(row, self._owners.get(row.id), resting=True) for row in self.rest.open_orders()]
         return [order for order in seen if order is not None]
 
     def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
         """An execution of an order that this process does not know is named by the venue's id."""
         self.eligibility.renew()
-        with _readable():
+        with readable():
             if intent is not None:
                 trades = self._trades_of(self._named(intent, None))
             else:
@@ -204,7 +203,7 @@ class PolymarketOrders:
         balance = self.rest.balance("COLLATERAL").balance
         if not (balance.isascii() and balance.isdigit() and len(balance) <= BALANCE_DIGITS):
             raise VenueReadError("the balance could not be read")
-        with _readable():
+        with readable():
             reserved = sum(set_aside(row) for row in self.rest.open_orders())
         return MicroUsd(int(balance) - reserved)
 
@@ -229,13 +228,14 @@ class PolymarketOrders:
 
     def _kept_back(self, orders: Sequence[Submitted]) -> list[SubmitAnswer] | None:
         """Our own no: not eligible, or the venue asked for a pause. None where the orders may go."""
+        own = [order.own for order in orders]
         opening = any(order.intent.purpose is Purpose.OPEN for order in orders)
         if opening:
             problem = self.eligibility.problem()
             if problem is not None:
-                return _refused(orders, problem.code, problem.text)
+                return all_kept_back(own, problem.code, problem.text)
         if self._budget.take(protective=not opening):
-            return _refused(orders, "rate_budget", "the venue asked for a pause, or the rate budget is used up")
+            return all_kept_back(own, "rate_budget", "the venue asked for a pause, or the rate budget is used up")
         if any(order.intent.time_in_force is TimeInForce.GTC for order in orders):
             self.heart.start()
         return None
@@ -288,15 +288,3 @@ def geoblock_url(options: VenueOptions) -> str:
 def make_orders(options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> PolymarketOrders:
     """Raises `MissingKeysError`, whose text names variables and never shows a value."""
     return PolymarketOrders(options, make_account(options, secrets), clock)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except MoneyError:
-        raise VenueReadError("the answer holds something that cannot be") from None
-
-
-def _refused(orders: Sequence[Submitted], code: str, text: str) -> list[SubmitAnswer]:
-    return [Refused(client_order_id=order.own, code=code, text=text, by_venue=False) for order in orders]

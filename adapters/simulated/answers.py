@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
+from adapters.http_calls import HttpAnswer
 from adapters.simulated import wire
 from adapters.simulated.values import UNREADABLE, order_seen_of
 from adapters.venue import AccountRefusedError, VenueReadError, VenueReadRefusedError
@@ -53,13 +53,6 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 class _ErrorAnswer(msgspec.Struct, frozen=True):
     error: wire.ErrorBody
     client_order_id: str | None = None
-
-
-def without_answer(client_order_id: ClientOrderId, error: NotSentError | AnswerLostError) -> SubmitAnswer:
-    if isinstance(error, AnswerLostError):
-        return OutcomeUnknown(client_order_id=client_order_id, why=str(error))
-    code = "gate_closed" if isinstance(error, GateClosedError) else "not_sent"
-    return Refused(client_order_id=client_order_id, code=code, text=str(error), by_venue=False)
 
 
 def submit_answer(client_order_id: ClientOrderId, answer: HttpAnswer) -> SubmitAnswer:

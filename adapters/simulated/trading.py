@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -10,10 +9,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from adapters.feed import FeedSession
-from adapters.http_calls import AnswerLostError, GatedSession, HttpAnswer, NotSentError
+from adapters.http_calls import AnswerLostError, GatedSessions, HttpAnswer, NotSentError
+from adapters.private_side import asking, without_answer
 from adapters.simulated import signing, wire
 from adapters.simulated.adapter import CAPABILITIES, REST_URL, USER_WS_URL
-from adapters.simulated.answers import GONE, error_code, judged, read, submit_answer, without_answer
+from adapters.simulated.answers import GONE, error_code, judged, read, submit_answer
 from adapters.simulated.catalog import VENUE
 from adapters.simulated.session import UserSession
 from adapters.simulated.values import UNREADABLE, fill_of, order_seen_of
@@ -66,8 +66,7 @@ class SimulatedOrders:
         self._api_key = api_key
         self._api_secret = api_secret
         self._clock = clock
-        self._total_s = total_s
-        self._sessions = threading.local()
+        self._sessions = GatedSessions(total_s=total_s)
 
     def __repr__(self) -> str:
         return f"SimulatedOrders({self._rest_url})"
@@ -185,26 +184,17 @@ class SimulatedOrders:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        session: GatedSession | None = getattr(self._sessions, "own", None)
-        if session is not None:
-            session.close()
+        self._sessions.close()
 
     # -- inside
 
     def _call(self, method: str, path: str, body: bytes = b"", gate: GateEntry | None = None) -> HttpAnswer:
-        session: GatedSession | None = getattr(self._sessions, "own", None)
-        if session is None:
-            session = self._sessions.own = GatedSession(total_s=self._total_s)
         headers = self._signed(method, path, body)
-        if body:
-            headers["Content-Type"] = "application/json"
-        return session.call(method, self._rest_url + path, headers=headers, body=body, gate=gate)
+        return self._sessions.call(method, self._rest_url + path, headers=headers, body=body, gate=gate)
 
     def _get(self, path: str, kind: type[Body]) -> Body:
-        try:
+        with asking(path.partition("?")[0]):
             return read(self._call("GET", path), kind)
-        except (NotSentError, AnswerLostError) as error:
-            raise VenueReadError(f"{path.partition('?')[0]}: {error}") from None
 
     def _signed(self, method: str, path: str, body: bytes) -> dict[str, str]:
         now_ms = self._clock.wall_ns() // MS

@@ -284,8 +284,7 @@ class Kalshi(Native):
 
     def orders(self, bot: Bot) -> Any:
         orders = KalshiOrders(OPTIONS, signer(), bot.clock)
-        session: Any = Session(bot.http)
-        orders._rest._session = lambda: session  # type: ignore[method-assign]
+        orders._rest._sessions = Session(bot.http)  # type: ignore[assignment]
         lock: Callable[[], Any] = lambda: TurnLock(bot.stage)  # type: ignore[arg-type]  # noqa: E731
         orders.weather._asking = lock()
         orders._groups._lock = lock()

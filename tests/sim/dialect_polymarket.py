@@ -260,8 +260,7 @@ class Polymarket(Native):
         rest = PolymarketRest(reader, BASE, BASE)
         orders._terms = TermsBook(rest.clob_market, lambda: iso_date(bot.clock.wall_ns()))
         orders._holdings = Holdings(reader, BASE, account.funder)
-        session: Any = Session(bot.http)
-        orders.rest._session = lambda: session  # type: ignore[method-assign]
+        orders.rest._sessions = Session(bot.http)  # type: ignore[assignment]
         orders.eligibility._asking = TurnLock(bot.stage)  # type: ignore[assignment]
         orders.heart = VirtualHeart(lambda path, body: orders.rest.call("POST", path, body), bot)
         orders.capabilities = self.world.setting.capabilities

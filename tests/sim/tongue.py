@@ -79,7 +79,7 @@ class Native:
     def orders(self, bot: Bot) -> Orders:
         orders = SimulatedOrders(VenueOptions(), KEY, SECRET, StageClock(bot.stage))
         orders.capabilities = self.world.setting.capabilities  # type: ignore[misc]
-        orders._sessions.own = Session(bot.http)
+        orders._sessions = Session(bot.http)  # type: ignore[assignment]
         return orders
 
     # -- what a request says

@@ -174,7 +174,7 @@ class Http:
 
 
 class Session:
-    """`adapters.http_calls.GatedSession`."""
+    """`adapters.http_calls.GatedSessions`."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -187,8 +187,6 @@ class Session:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         gate: Any = None,
-        on_sent: Any = None,
-        total_s: float | None = None,
     ) -> HttpAnswer:
         assert url.startswith(self._http.base)
         return self._http.call(method, url[len(self._http.base) :], dict(headers or {}), body, gate)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http_calls import AnswerLostError, GateClosedError, NotSentError
 from adapters.kalshi.answers import (
     DEFINITE,
     MISSED,
@@ -18,7 +17,6 @@ from adapters.kalshi.answers import (
     error_of,
     read,
     submit_answer,
-    without_answer,
 )
 from adapters.kalshi.private_rest import _BALANCE
 from adapters.venue import VenueReadError, VenueReadRefusedError
@@ -187,17 +185,6 @@ def test_all_shapes_of_an_error_are_read(body: bytes, code: str) -> None:
 @given(st.binary(max_size=80), st.sampled_from([200, 201, 400, 401, 409, 429, 500]))
 def test_no_bytes_make_a_refusal_or_an_order_out_of_nothing(body: bytes, status: int) -> None:
     assert isinstance(judged(status, body), OutcomeUnknown)
-
-
-def test_what_was_not_sent_is_ours_to_refuse_and_what_was_is_unknown() -> None:
-    not_sent = without_answer(INTENT, NotSentError("no connection"))
-    halted = without_answer(INTENT, GateClosedError("halted"))
-    lost = without_answer(INTENT, AnswerLostError("no complete answer in time"))
-
-    assert isinstance(not_sent, Refused)
-    assert isinstance(halted, Refused)
-    assert (not_sent.by_venue, halted.code) == (False, "gate_closed")
-    assert isinstance(lost, OutcomeUnknown)
 
 
 # -- batches

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.http_calls import AnswerLostError, GateClosedError, HttpAnswer, NotSentError
-from adapters.polymarket.answers import DEFINITE, batch_answers, cancel_answer, submit_answer, without_answer
+from adapters.http_calls import HttpAnswer
+from adapters.polymarket.answers import DEFINITE, batch_answers, cancel_answer, submit_answer
 from adapters.polymarket.private_rest import PrivateRest
 from adapters.venue import GateEntry, VenueReadError, VenueReadRefusedError
 from models.market import Action
@@ -213,16 +213,6 @@ def test_a_batch_answer_of_another_shape_leaves_every_order_unknown(body: object
 def test_a_batch_that_was_refused_as_a_whole_refuses_every_order() -> None:
     answers = batch_answers([submitted()] * 2, an_answer(400, {"error": "Too many orders in payload: 16, max 15"}))
     assert [type(answer) for answer in answers] == [Refused, Refused]
-
-
-def test_without_an_answer_only_the_bytes_decide() -> None:
-    assert isinstance(without_answer(submitted(), AnswerLostError("gone")), OutcomeUnknown)
-    kept = without_answer(submitted(), NotSentError("no connection"))
-    halted = without_answer(submitted(), GateClosedError("halted"))
-    assert isinstance(kept, Refused)
-    assert isinstance(halted, Refused)
-    assert (kept.by_venue, halted.by_venue) == (False, False)
-    assert (kept.code, halted.code) == ("not_sent", "gate_closed")
 
 
 @pytest.mark.parametrize(
