@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import stat
 import threading
 from collections.abc import Callable
@@ -421,6 +422,44 @@ def test_a_resume_that_was_killed_half_way_leaves_all_halted(data: Path, clock: 
     again.resume_market("m1", "operator", "go")
     assert opens(again, "m1")
     assert opens(a_gate(data, clock), "m1")
+
+
+@pytest.mark.parametrize("market_id", [None, "m1"])
+def test_no_resume_ever_undoes_a_halt_that_races_it(data: Path, clock: HandClock, market_id: str | None) -> None:
+    """Whatever the instant at which another shell halts, the gate is halted once both have ended."""
+    gate = a_gate(data, clock)
+    gate.resume("operator", "go")
+    chance = random.Random(7)
+    outcomes = set()
+    for trial in range(150):
+        if market_id is None:
+            gate.trip("first", "risk")
+        else:
+            gate.trip_market(market_id, "first", "risk")
+        seen, delay_s = gate.halts_seen(market_id), chance.uniform(0, 0.002)
+        shell = threading.Timer(delay_s, halt_offline, (data, "second", "operator", clock, market_id))
+        shell.start()
+        if trial == 0:
+            shell.join()
+        try:
+            if market_id is None:
+                gate.resume("operator", "go", seen)
+            else:
+                gate.resume_market(market_id, "operator", "go", seen)
+            outcomes.add("halted after it")
+        except ResumeRefused:
+            outcomes.add("refused")
+        shell.join()
+
+        assert gate.halt_on_disk(market_id)
+        gate.refresh()
+        assert not opens(gate, "m1")
+        if market_id is None:
+            gate.resume("operator", "go")
+        else:
+            gate.resume_market(market_id, "operator", "go")
+        assert opens(gate, "m1")
+    assert "refused" in outcomes
 
 
 def test_a_second_halt_of_a_market_from_another_shell_is_not_undone_by_the_answer_to_the_first(
