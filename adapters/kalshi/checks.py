@@ -10,6 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from adapters.checkup import (
+    ACCOUNT,
+    API_KEY,
+    CLOCK,
+    FUNDS,
+    KEYS,
+    LOWEST_FUNDS,
+    SIGNING,
+    asked,
+    compared_clocks,
+)
 from adapters.http import HttpReader
 from adapters.kalshi.adapter import REST_URL, WS_URL
 from adapters.kalshi.order_wire import ORDERS_PATH
@@ -26,25 +37,16 @@ from adapters.kalshi.signing import (
     verified,
 )
 from adapters.rate import RateBudget
-from adapters.venue import VenueReadError, VenueReadRefusedError
+from adapters.venue import VenueReadRefusedError
 from models.checkup import Check, Grade, fine, skipped, unreachable, wrong
 from models.clock import MS, SECOND, Clock
 from models.config_machine import VenueOptions
 from models.hostile import clean
-from models.money import MICRO, MicroUsd, MoneyError, parse_micros, text
+from models.money import MoneyError, parse_micros, text
 
-KEYS: Final = "keys"
-SIGNING: Final = "signing"
-CLOCK: Final = "clock"
 EXCHANGE: Final = "exchange"
-API_KEY: Final = "API key"
-ACCOUNT: Final = "account"
-FUNDS: Final = "funds"
 ONLINE: Final = (CLOCK, EXCHANGE, API_KEY, ACCOUNT, FUNDS)
 
-TIME_GRAIN_MS: Final = 500
-"""HTTP tells whole seconds."""
-LOWEST_FUNDS: Final = MicroUsd(MICRO)
 TOTAL_S: Final = 5.0
 
 
@@ -78,7 +80,7 @@ def _online(
     reader = HttpReader(RateBudget(clock, 5))
     public = KalshiRest(reader, base, None, clock)
     try:
-        in_time = _asked(CLOCK, lambda: _clock(public, clock, max_skew_ms))
+        in_time = _asked(CLOCK, lambda: compared_clocks(clock, public.time_ms, max_skew_ms))
         exchange = _asked(EXCHANGE, lambda: _exchange(public))
     finally:
         reader.close()
@@ -125,20 +127,6 @@ def _signing(key: PrivateKey, clock: Clock) -> Check:
     if not verified(key.public_key(), signed, signature(key, signed)):
         return wrong(SIGNING, "a test signature does not verify", "report this; nothing was sent")
     return fine(SIGNING, "a test request was signed and verified, and not sent")
-
-
-def _clock(public: KalshiRest, clock: Clock, max_skew_ms: int) -> Check:
-    before = clock.wall_ns()
-    venue_ms = public.time_ms()
-    skew_ms = (before + clock.wall_ns()) // 2 // MS - venue_ms
-    if abs(skew_ms) > max_skew_ms + TIME_GRAIN_MS:
-        direction = "ahead of" if skew_ms > 0 else "behind"
-        return wrong(
-            CLOCK,
-            f"this machine's clock is {abs(skew_ms) / 1000:.1f} s {direction} the venue's",
-            "set it by NTP (for example: timedatectl set-ntp true)",
-        )
-    return fine(CLOCK, f"within {max(abs(skew_ms), TIME_GRAIN_MS) / 1000:.1f} s of the venue's")
 
 
 def _exchange(public: KalshiRest) -> Check:
@@ -205,10 +193,9 @@ def _funds(rest: PrivateRest) -> Check:
 
 
 def _asked(name: str, ask: Callable[[], Check]) -> Check:
-    try:
-        return ask()
-    except VenueReadRefusedError as error:
-        what, _, remedy = str(error).partition(": ")
-        return wrong(name, what, remedy or f"look at the venue's answer and its status page ({WS_URL.split('/')[2]})")
-    except VenueReadError as error:
-        return unreachable(name, f"the venue could not be asked ({error})")
+    return asked(name, ask, _refused)
+
+
+def _refused(name: str, words: str) -> Check:
+    what, _, remedy = words.partition(": ")
+    return wrong(name, what, remedy or f"look at the venue's answer and its status page ({WS_URL.split('/')[2]})")

@@ -8,6 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from adapters.checkup import (
+    ACCOUNT,
+    API_KEY,
+    CLOCK,
+    FUNDS,
+    KEYS,
+    LOWEST_FUNDS,
+    SIGNING,
+    asked,
+    compared_clocks,
+)
 from adapters.http import HttpReader
 from adapters.polymarket.account import Account, make_account
 from adapters.polymarket.adapter import CLOB_URL, PolymarketVenue
@@ -19,25 +30,15 @@ from adapters.polymarket.trading import PolymarketOrders
 from adapters.rate import RateBudget
 from adapters.venue import MissingKeysError, VenueReadError, VenueReadRefusedError
 from models.checkup import Check, Grade, fine, skipped, unreachable, wrong
-from models.clock import MS, Clock, WallNs
+from models.clock import Clock, WallNs
 from models.config_machine import VenueOptions
 from models.market import Action, MarketId, Outcome, SetId, VenueName
-from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, text
+from models.money import MICRO, MicroShares, PriceMicros, text
 from models.orders import AttemptId, ClientOrderId, OrderIntent, Purpose, TimeInForce
 
-KEYS: Final = "keys"
-SIGNING: Final = "signing"
-CLOCK: Final = "clock"
 PLACE: Final = "place"
-API_KEY: Final = "API key"
-ACCOUNT: Final = "account"
-FUNDS: Final = "funds"
 APPROVALS: Final = "approvals"
 ONLINE: Final = (CLOCK, PLACE, API_KEY, ACCOUNT, FUNDS, APPROVALS)
-
-TIME_GRAIN_MS: Final = 500
-"""The venue tells whole seconds."""
-LOWEST_FUNDS: Final = MicroUsd(MICRO)
 
 _CONTRACTS: Final = {"standard markets": STANDARD, "neg-risk markets": NEG_RISK}
 
@@ -108,22 +109,12 @@ def _signing(account: Account, clock: Clock) -> Check:
 def _clock(options: VenueOptions, clock: Clock, max_skew_ms: int) -> Check:
     clob = (options.rest_url or CLOB_URL).rstrip("/")
     reader = HttpReader(RateBudget(clock, 5))
-    before = clock.wall_ns()
     try:
-        venue_ms = PolymarketRest(reader, clob, clob).time_ms()
+        return compared_clocks(clock, PolymarketRest(reader, clob, clob).time_ms, max_skew_ms)
     except (VenueReadError, VenueReadRefusedError) as error:
         return unreachable(CLOCK, f"the venue's clock could not be read ({error})")
     finally:
         reader.close()
-    skew_ms = (before + clock.wall_ns()) // 2 // MS - venue_ms
-    if abs(skew_ms) > max_skew_ms + TIME_GRAIN_MS:
-        direction = "ahead of" if skew_ms > 0 else "behind"
-        return wrong(
-            CLOCK,
-            f"this machine's clock is {abs(skew_ms) / 1000:.1f} s {direction} the venue's",
-            "set it by NTP (for example: timedatectl set-ntp true)",
-        )
-    return fine(CLOCK, f"within {max(abs(skew_ms), TIME_GRAIN_MS) / 1000:.1f} s of the venue's")
 
 
 def _place(orders: PolymarketOrders) -> Check:
@@ -206,15 +197,14 @@ def _positive(digits: str) -> bool:
 
 
 def _asked(name: str, ask: Callable[[], Check]) -> Check:
-    try:
-        return ask()
-    except VenueReadRefusedError as error:
-        if "HTTP 401" in str(error):
-            return wrong(
-                name,
-                "the venue does not accept the API key, its secret or passphrase for this private key",
-                "make the API key anew with this private key and put all four into .env; a wrong clock does this, too",
-            )
-        return wrong(name, f"the venue refused the question ({error})", "look at the venue's status page")
-    except VenueReadError as error:
-        return unreachable(name, f"the venue could not be asked ({error})")
+    return asked(name, ask, _refused)
+
+
+def _refused(name: str, words: str) -> Check:
+    if "HTTP 401" in words:
+        return wrong(
+            name,
+            "the venue does not accept the API key, its secret or passphrase for this private key",
+            "make the API key anew with this private key and put all four into .env; a wrong clock does this, too",
+        )
+    return wrong(name, f"the venue refused the question ({words})", "look at the venue's status page")
