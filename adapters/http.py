@@ -21,7 +21,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from adapters.rate import RateBudget
+from adapters.rate import RateBudget, retry_after_ns
 from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.clock import SECOND
 from models.hostile import clean, says_twice
@@ -157,7 +157,7 @@ class HttpReader:
         if 200 <= status < 300:
             return
         if status == 429:
-            self._budget.pause(_retry_after_ns(response.headers.get("Retry-After", "")))
+            self._budget.pause(retry_after_ns(response.headers.get("Retry-After", "")) or SECOND)
         text = clean(content[:400].decode("utf-8", "replace"), 120)
         if status >= 500 or status in _REPEATABLE:
             raise VenueReadError(f"{what}: HTTP {status} {text}")
@@ -175,12 +175,6 @@ class HttpReader:
 
 def _path(url: str) -> str:
     return clean(url.split("?", 1)[0].split("://", 1)[-1], 120)
-
-
-def _retry_after_ns(header: str) -> int:
-    """A second where the venue does not say; at most a minute whatever it says."""
-    seconds = int(header) if header.isascii() and header.isdigit() and len(header) <= 6 else 1
-    return min(60, max(1, seconds)) * SECOND
 
 
 # -- how a deadline ends a call that waits in the kernel

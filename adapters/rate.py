@@ -13,6 +13,15 @@ from models.clock import SECOND, BootNs, Clock
 
 RESERVED_SHARE: Final = 5
 """One fifth of the bucket, at least one token, is for protection."""
+LONGEST_S: Final = 60
+"""No `Retry-After` keeps us away for longer."""
+
+
+def retry_after_ns(header: str) -> int | None:
+    """How long a `Retry-After` in seconds asks to wait, at least a second; None where it does not say."""
+    if not (header.isascii() and header.isdigit() and len(header) <= 6):
+        return None
+    return min(LONGEST_S, max(1, int(header))) * SECOND
 
 
 class RateBudget:

@@ -27,7 +27,7 @@ from adapters.polymarket.order_wire import (
     TradeRow,
 )
 from adapters.private_side import asking
-from adapters.rate import RateBudget
+from adapters.rate import RateBudget, retry_after_ns
 from adapters.venue import GateEntry, VenueReadError
 from models.clock import SECOND, Clock
 
@@ -120,16 +120,10 @@ class PrivateRest:
         raise VenueReadError(f"{path}: more than {PAGES_MAX} pages")
 
 
-def pause_ns(answer: HttpAnswer) -> int:
-    """For how long the venue wants to hear nothing; 0 where it does not say so."""
-    if answer.status not in (425, 429):
-        return 0
-    header = answer.headers.get("Retry-After", "")
-    if header.isascii() and header.isdigit() and len(header) <= 4:
-        return min(60, max(1, int(header))) * SECOND
-    return SECOND if answer.status == 425 or RATE_HEADER in answer.headers else 0
-
-
 def pause(budget: RateBudget, answer: HttpAnswer) -> None:
-    if wait_ns := pause_ns(answer):
-        budget.pause(wait_ns)
+    """Keep away for as long as the venue asks to, a second where it does not say how long."""
+    if answer.status not in (425, 429):
+        return
+    asked = retry_after_ns(answer.headers.get("Retry-After", ""))
+    if asked is not None or answer.status == 425 or RATE_HEADER in answer.headers:
+        budget.pause(asked or SECOND)

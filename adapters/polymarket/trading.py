@@ -156,6 +156,7 @@ class PolymarketOrders:
             answer = self.rest.call("DELETE", ORDER_PATH, cancel_one(order.order_id))
         except (NotSentError, AnswerLostError, VenueReadError, VenueReadRefusedError) as error:
             return CancelAnswer(client_order_id=own, result=CancelResult.UNKNOWN, text=str(error))
+        pause(self._budget, answer)
         return answers.cancel_answer(order, answer)
 
     # -- questions

@@ -100,6 +100,19 @@ def test_15_2_orders_03_425_with_retry_after_pauses_and_proves_nothing(stage: Di
     assert isinstance(stage.orders().get_order_status(intent, None), OrderNotFound)
 
 
+def test_a_cancel_that_is_told_to_wait_pauses_openings_too(stage: DialectStage) -> None:
+    orders, intent = stage.orders(), an_order(stage)
+    assert orders.eligibility.problem() is None
+    orders.prepare(intent)
+    stage.pull("restart", **{"for": "500ms", "post_only": "1ms"})
+    until(lambda: stage.exchange.unavailable, "it restarts")
+    assert orders.cancel_order(intent, None).result is CancelResult.UNKNOWN
+    until(lambda: not stage.exchange.unavailable, "it is back")
+    kept = placed(orders, intent)
+    assert isinstance(kept, Refused)
+    assert (kept.code, kept.by_venue) == ("rate_budget", False), "the venue asked for a second's pause"
+
+
 def test_15_2_orders_04_425_without_retry_after_proves_as_little(stage: DialectStage) -> None:
     stage.pull("too_early")
     intent = an_order(stage)
