@@ -1,4 +1,7 @@
-"""What the operator reads as it happens: one line per message worth one (`time KIND subject text ident`)."""
+"""What the operator reads as it happens: one line per message worth one (`time KIND subject text ident`).
+
+The text begins with what matters most: a narrow screen cuts its end.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def news_of(message: object) -> News | None:
         case m.OpportunitySkipped(opportunity=opportunity):
             return _skip(opportunity, str(opportunity.decision.reason), "")
         case m.OpportunityJudged(opportunity=opportunity, refusal=None):
-            line = f"{_sum(opportunity)}   edge {_signed(opportunity.decision.edge)}  → TRADE"
+            line = f"edge {_signed(opportunity.decision.edge)} {_sum(opportunity)}  → TRADE"
             return News(EventKind.OPP, opportunity.set_id, line, str(message.attempt_id))
         case m.OpportunityJudged(opportunity=opportunity, refusal=refusal):
             return _skip(opportunity, str(refusal), message.detail)
@@ -93,14 +96,14 @@ def _ended(row: AttemptChanged) -> News:
     kind = EventKind.PARTIAL if row.ending is Ending.PARTIAL else EventKind.DONE
     pnl = "pnl not known yet" if row.realized_pnl is None else f"pnl {_signed(row.realized_pnl)}"
     cost = text(sum(row.leg_costs), 2)
-    line = f"{row.ending}: {text(row.filled, 0)} sets, cost {cost} + fees {text(row.fees, 2)}, {pnl}"
+    line = f"{row.ending}: {pnl}, {text(row.filled, 0)} sets, cost {cost} + fees {text(row.fees, 2)}"
     return News(kind, "", line, row.attempt_id)
 
 
 def _skip(opportunity: m.Opportunity, reason: str, detail: str) -> News:
     decision = opportunity.decision
-    words = f"{reason.replace('_', ' ')}{': ' + detail if detail else ''}"
-    line = f"{_sum(opportunity)}   edge {_signed(decision.edge)} net {_signed(decision.net_edge)}   {words}"
+    edges = f"edge {_signed(decision.edge)} net {_signed(decision.net_edge)}"
+    line = f"{reason.replace('_', ' ')}   {edges}   {_sum(opportunity)}{'   ' + detail if detail else ''}"
     return News(
         EventKind.SKIP,
         opportunity.set_id,
@@ -111,9 +114,9 @@ def _skip(opportunity: m.Opportunity, reason: str, detail: str) -> News:
 
 
 def _sum(opportunity: m.Opportunity) -> str:
-    """Sum of the asks and the size, for example `sum 0.9850 × 10`."""
+    """Sum of the asks and the size, for example `sum 0.9850 ×10`."""
     decision: Decision = opportunity.decision
-    return f"sum {text(decision.sum_cost, 4)} × {text(decision.size, 0)}"
+    return f"sum {text(decision.sum_cost, 4)} ×{text(decision.size, 0)}"
 
 
 def _fact(event: Event, name: str) -> Fact:

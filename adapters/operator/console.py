@@ -38,9 +38,9 @@ from adapters.operator.completion import CommandCompleter
 from adapters.operator.console_terminal import keys_make_no_signals, private_history
 from adapters.operator.events import Selection
 from adapters.operator.face import BotFace
-from adapters.operator.render import STYLES, Fragments, banner, event_fragments, prompt_words, toolbar
+from adapters.operator.render import STYLES, Fragments, banner, event_lines, prompt_words, toolbar
 from adapters.operator.signals import StopRequest
-from adapters.operator.tables import safe
+from adapters.operator.tables import folded, safe
 from models.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -182,7 +182,7 @@ class Console:
             face=self._face,
             place=Place.CONSOLE,
             by=BY,
-            width=self._session.output.get_size().columns,
+            width=self._width(),
             selection=self._selection,
         )
         try:
@@ -230,12 +230,16 @@ class Console:
 
     def _flush_news(self) -> None:
         now = self._face.news()
-        width = self._session.output.get_size().columns
-        self._print([event_fragments(line, width) for line in self._selection.take(now.events, now.at)])
+        width = self._width()
+        news = self._selection.take(now.events, now.at)
+        self._print([fragments for line in news for fragments in event_lines(line, width)])
 
     def _show(self, reply: Reply) -> None:
         style = "class:warn" if reply.exit_code else ""
-        self._print([[(style, safe(line))] for line in reply.lines])
+        self._print([[(style, part)] for line in reply.lines for part in folded(safe(line), self._width())])
+
+    def _width(self) -> int:
+        return self._session.output.get_size().columns
 
     def _print(self, lines: Sequence[Fragments]) -> None:
         """Above the prompt, all lines in one repaint."""
@@ -245,8 +249,8 @@ class Console:
         print_formatted_text(FormattedText(fragments), style=self._style, output=self._session.output, end="")
 
     def _toolbar(self) -> FormattedText:
-        width = self._session.output.get_size().columns
-        return FormattedText(toolbar(self._face.snapshot(), self._clock.boot_ns(), self._selection.level, width))
+        now = self._clock.boot_ns()
+        return FormattedText(toolbar(self._face.snapshot(), now, self._selection.level, self._width()))
 
     # -- keys -----------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from adapters.operator.tables import (
     fit,
     fit_middle,
     fixed,
+    folded,
     pad,
     stopwatch,
 )
@@ -62,6 +63,11 @@ SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
 SUBJECT_ALIGNED: Final = 72
 """Narrower than this, the text follows the subject at once."""
+IDENT_CELLS: Final = 20
+IDENT_BEGINNING: Final = 8
+"""On a line of limited width a longer id (an order's) shows its beginning, which `why` takes for the whole."""
+WHOLE: Final = frozenset({EventKind.HALT, EventKind.PARTIAL, EventKind.ERROR})
+"""Never cut at the prompt: what they say is what the operator has to act on."""
 
 
 def plain(fragments: Iterable[Fragment]) -> str:
@@ -85,10 +91,25 @@ def event_fragments(line: EventLine, width: int = 0, ident_cells: int = 0) -> Fr
     count = ""
     if line.times > 1:
         count = f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
-    ident = f"  {fit_middle(line.ident, ident_cells) if ident_cells else line.ident}" if line.ident else ""
+    ident = f"  {_ident(line.ident, width, ident_cells)}" if line.ident else ""
     if width:
         body = fit(body, max(8, width - cells(plain(head) + count + ident)))
     return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body + count), ("class:dim", ident)]
+
+
+def event_lines(line: EventLine, width: int) -> list[Fragments]:
+    """The line as the prompt prints it: cut to the screen, but whole on several lines where it must be read."""
+    whole = event_fragments(line)
+    if line.kind not in WHOLE or cells(plain(whole)) <= width:
+        return [event_fragments(line, width)]
+    style = _KIND_STYLE[line.kind]
+    return [[(style, part)] for part in folded(plain(whole), width)]
+
+
+def _ident(ident: str, width: int, most: int) -> str:
+    if most:
+        return fit_middle(ident, most)
+    return ident[:IDENT_BEGINNING] if width and cells(ident) > IDENT_CELLS else ident
 
 
 def badge_style(status: StatusSnapshot) -> str:

@@ -7,6 +7,7 @@ any script.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,10 @@ MISSING: Final = "–"
 ELLIPSIS: Final = "…"
 _OWN_SIGNS: Final = frozenset("–—·…█░×→≥✓─│┌┐└┘├┤┬┴")
 """What this program draws with; one cell each."""
+_COLUMN: Final = re.compile(r" {2,}(?=\S)")
+_HANG_MOST: Final = 32
+_HANG_ROOM: Final = 24
+_FOLD_LEAST: Final = 8
 LINE_LIMIT: Final = 4_000
 """Characters of a printed line; `why` and log lines are the long ones."""
 
@@ -138,6 +143,33 @@ def wrap(items: Sequence[str], width: int, indent: str, joint: str = " · ") -> 
         else:
             lines[-1] = longer
     return lines
+
+
+def folded(line: str, width: int) -> list[str]:
+    """`line` in lines of at most `width` cells, broken between words where it can be.
+
+    What follows the first line stands under the text of its last column, and behind a `#` where the line is a comment.
+    """
+    if width < _FOLD_LEAST:
+        return [line]
+    hang, rest, lines = _hang(line, width), line, []
+    while cells(rest) > width:
+        head = _take(rest, width)
+        at = len(head) if rest[len(head)] == " " else head.rfind(" ") + 1
+        if not head[:at].strip(" #") or (lines and at <= len(hang)):
+            at = len(head)  # one word that fills the line
+        lines.append(rest[:at].rstrip(" "))
+        rest = hang + rest[at:].lstrip(" ")
+    return [*lines, rest]
+
+
+def _hang(line: str, width: int) -> str:
+    lead = len(line) - len(line.lstrip(" "))
+    room = min(_HANG_MOST, width - _HANG_ROOM)
+    if line[lead : lead + 2] == "# " and lead <= width // 2:
+        return " " * lead + "# "
+    columns = [found.end() for found in _COLUMN.finditer(line) if found.end() <= room]
+    return " " * max([*columns, lead if 0 < lead <= room else 2])
 
 
 # -- short forms

@@ -7,15 +7,17 @@ from dataclasses import replace
 from actors.news import LISTED, REMEMBERED, NewsTap
 from actors.simulation import SimClock
 from adapters.operator.events import EventBoard
+from adapters.operator.render import event_lines, plain
 from models.book import NotReady
-from models.clock import MS, SECOND, WallNs
+from models.clock import MS, SECOND, BootNs, WallNs
 from models.market import Action, MarketId, Outcome, SetId, VenueName
-from models.messages import BookNews, CommitIntents, RecordRows
+from models.messages import BookNews, CommitIntents, IncidentSeen, OpportunitySkipped, RecordRows
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import Phase
 from models.orders import AttemptId, ClientOrderId, Fill, FillState, OrderIntent, Purpose, TimeInForce
 from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, OrderChanged, PaperFilled
 from models.status import EventKind
+from tests.adapters.ledger.ledger_rows import a_top, an_opportunity
 
 ATTEMPT = AttemptId("a-1")
 
@@ -158,6 +160,39 @@ def test_the_last_line_of_an_attempt_names_its_set_also_where_it_came_with_the_c
     [(kind, subject, text)] = stage.lines()
     assert (kind, subject) == ("DONE", "basket")
     assert "pnl +0.40" in text
+
+
+def test_a_screen_of_eighty_columns_shows_reason_edge_fill_and_outcome() -> None:
+    stage = Tapped()
+    bought = replace(intent(), client_order_id=ClientOrderId("7b6fbde6-9aed-478a-a2bd-c60b9bbabeb9"))
+    told = filled()
+    seen = replace(an_opportunity(top=a_top(yes_ask=498_000)), opportunity_id="o-z5s4pqvs-0001m")
+    stage.told.tell(OpportunitySkipped(opportunity=replace(seen, set_id=SetId("cpi-above-3-nov"))))
+    stage.told.tell(commit(bought, rows=(replace(opened(), set_id=SetId("cpi-above-3-nov")),)))
+
+    stage.rows(replace(told, fill=replace(told.fill, client_order_id=bought.client_order_id)))
+    stage.rows(changed(Ending.SUCCESS, pnl=400_000))
+
+    shown = [plain(line) for event in stage.board.newest() for line in event_lines(event, 80)]
+    assert all(len(line) <= 80 for line in shown)
+    skip, fill, done = shown
+    assert "cpi-above-3-nov  edge   edge +0.00" in skip
+    assert skip.endswith("  o-z5s4pqvs-0001m")
+    assert "buy NO 10 @ 0.4300 final" in fill
+    assert fill.endswith("  7b6fbde6")
+    assert "success: pnl +0.40" in done
+
+
+def test_a_partial_fill_is_told_whole_however_narrow_the_screen() -> None:
+    stage = Tapped()
+    words = "10 shares of one leg without the others"
+
+    stage.told.tell(IncidentSeen(kind="partial", set_id=SetId("cup-no-basket"), detail=words, at=BootNs(0)))
+
+    [event] = stage.board.newest()
+    lines = [plain(line) for line in event_lines(event, 60)]
+    assert all(len(line) <= 60 for line in lines)
+    assert words in " ".join(line.strip() for line in lines)
 
 
 def test_news_about_an_order_of_another_process_is_shown_without_a_market() -> None:

@@ -13,6 +13,7 @@ from adapters.operator.tables import (
     fit,
     fit_middle,
     fixed,
+    folded,
     safe,
     shares,
     span,
@@ -136,3 +137,33 @@ def test_a_bar_is_never_empty_when_used_nor_full_before_the_limit(used: int, lim
 
 def test_a_printed_line_keeps_its_indentation_and_loses_what_a_terminal_obeys() -> None:
     assert safe("  - \x1b]0;owned\x07 naked\u202e leg\n") == "  - ]0;owned naked leg"
+
+
+def test_a_long_line_is_broken_between_words_and_goes_on_under_its_last_column() -> None:
+    line = (
+        "00:24:02.893  opp        o-z5s4 fed-cut-dec sum 0.9600  edge 1−0.9600−0.0020 = +0.0380  verdict real ✓ edge ✓"
+    )
+
+    assert folded(line, 80) == [
+        "00:24:02.893  opp        o-z5s4 fed-cut-dec sum 0.9600  edge 1−0.9600−0.0020 =",
+        "                         +0.0380  verdict real ✓ edge ✓",
+    ]
+
+
+def test_a_long_comment_goes_on_as_a_comment_and_a_sentence_a_little_further_in() -> None:
+    assert folded("  # Opening orders. Cancels have their own.", 24) == [
+        "  # Opening orders.",
+        "  # Cancels have their",
+        "  # own.",
+    ]
+    assert folded("all trading was halted before", 20) == ["all trading was", "  halted before"]
+    assert folded("short", 80) == ["short"]
+    assert folded("", 80) == [""]
+
+
+@given(st.from_regex(r" {0,120}#? ?[ab#東é ]{0,120}", fullmatch=True), st.integers(min_value=8, max_value=90))
+def test_a_folded_line_fits_the_screen_and_loses_no_letter(line: str, width: int) -> None:
+    lines = folded(line, width)
+
+    assert all(get_cwidth(part) <= width for part in lines)
+    assert "".join(lines).replace(" ", "").replace("#", "") == line.replace(" ", "").replace("#", "")
