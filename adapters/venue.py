@@ -7,7 +7,6 @@ registry line.
 | `connect_ws`               | MarketData | no       | feed thread          | none    |
 | `subscribe_markets`        | MarketData | no       | feed thread          | none    |
 | `get_snapshot_rest`        | MarketData | yes      | read lane            | REST    |
-| `venue_time_ms`            | MarketData | yes      | feed thread, doctor  | REST    |
 | `get_ready`                | Orders     | yes      | start-up             | REST    |
 | `place_order(s)`           | Orders     | yes      | order lane           | REST    |
 | `cancel_order`             | Orders     | yes      | protective lane      | REST    |
@@ -130,10 +129,6 @@ class MarketData(Protocol):
 
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """Both outcomes of each market as of one instant where the venue can say so."""
-        ...
-
-    def venue_time_ms(self) -> int:
-        """The venue's clock, ms since 1970 UTC, for the skew check."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Kalshi's public side of the port: catalog, stream, snapshots, clock.
+"""Kalshi's public side of the port: catalog, stream, snapshots.
 
 This venue's stream wants a key even for public data (kalshi.md 3, read 2026-11-22), so paper mode needs one as well; it
 should be a key of scope `read`. What is built here signs GET requests and knows no order endpoint (I19).
@@ -186,10 +186,6 @@ class KalshiVenue:
         if asked and not snapshots:
             raise VenueReadError("the stream did not bring the books that were asked for")
         return self._with_status(snapshots)
-
-    def venue_time_ms(self) -> int:
-        """Good to half a second: HTTP tells whole seconds."""
-        return self._rest.time_ms()
 
     # -- inside
 

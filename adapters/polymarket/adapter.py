@@ -1,4 +1,4 @@
-"""Polymarket's public side of the port: catalog, stream, snapshots, clock. No key is read and no signer built."""
+"""Polymarket's public side of the port: catalog, stream, snapshots. No key is read and no signer built."""
 
 from __future__ import annotations
 
@@ -145,10 +145,6 @@ class PolymarketVenue:
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """`received_at` is the moment before the request: the books are at least as new as that."""
         return self._rest.books(markets, generation, clock.boot_ns())
-
-    def venue_time_ms(self) -> int:
-        """Good to half a second: the venue tells whole seconds."""
-        return self._rest.time_ms()
 
     # -- inside
 

@@ -1,4 +1,4 @@
-"""The simulated exchange's public side of the port: catalog, stream, snapshots, clock. Builds no signer (I19)."""
+"""The simulated exchange's public side of the port: catalog, stream, snapshots. Builds no signer (I19)."""
 
 from __future__ import annotations
 
@@ -98,9 +98,6 @@ class SimulatedVenue:
         answer = self._get("/snapshot", wire.SnapshotList, params)
         wanted = {market.market_id for market in markets}
         return [book for book in _snapshots(answer, generation, asked_at) if book.market_id in wanted]
-
-    def venue_time_ms(self) -> int:
-        return self._get("/time", wire.TimeBody).ts
 
     def _get(self, path: str, kind: type[Body], params: Params = ()) -> Body:
         return _decoded(self._http.get(self._rest_url + path, params), kind, path)

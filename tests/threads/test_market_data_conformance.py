@@ -213,12 +213,6 @@ def test_a_market_comes_back_from_a_tapes_header(stage: Stage) -> None:
 # -- reads
 
 
-def test_the_venues_clock_can_be_read(stage: Stage) -> None:
-    first = stage.market_data().venue_time_ms()
-
-    assert stage.market_data().venue_time_ms() >= first
-
-
 def test_reads_of_a_venue_that_is_gone_are_read_errors(stage: Stage) -> None:
     venue = stage.market_data(DEAD)
     markets = stage.market_data().markets(stage.market_ids[:1])
@@ -227,7 +221,6 @@ def test_reads_of_a_venue_that_is_gone_are_read_errors(stage: Stage) -> None:
         lambda: venue.markets(stage.market_ids[:1]),
         lambda: venue.find("anything"),
         lambda: venue.get_snapshot_rest(markets, 1, stage.clock),
-        venue.venue_time_ms,
     ):
         with pytest.raises(VenueReadError):
             read()

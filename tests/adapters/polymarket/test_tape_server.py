@@ -214,7 +214,7 @@ def test_the_venues_clock_is_the_tapes(binary: Served) -> None:
     assert binary.ended.wait(20)
     listener.feed.stop()
 
-    assert binary.venue.venue_time_ms() == 1_772_279_207_500
+    assert binary.venue._rest.time_ms() == 1_772_279_207_500
 
 
 def test_a_recorded_disconnect_closes_the_socket_and_goes_on_with_the_next_subscription(tmp_path: Path) -> None:
