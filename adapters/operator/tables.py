@@ -152,7 +152,8 @@ def folded(line: str, width: int) -> list[str]:
     """
     if width < _FOLD_LEAST:
         return [line]
-    hang, rest, lines = _hang(line, width), line, []
+    hang, rest = _hang(line, width), line
+    lines: list[str] = []
     while cells(rest) > width:
         head = _take(rest, width)
         at = len(head) if rest[len(head)] == " " else head.rfind(" ") + 1
