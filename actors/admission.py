@@ -16,7 +16,7 @@ from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.checkup import Check, Grade, failed
 from models.clock import Clock
 from models.config_trading import Mode
-from models.live_gate import LiveRequest, live_refusals
+from models.live_gate import LiveRequest, addresses, live_refusals
 from models.market import VenueName
 
 PLAY_MONEY: Final = frozenset({VenueName("simulated")})
@@ -51,7 +51,7 @@ def admit(
     names = frozenset(VenueName(word) for word in (confirmed or "").replace("+", " ").replace(",", " ").split())
     checks = _checks(plan, real, secrets, clock)
     request = LiveRequest(
-        real=real,
+        real={name: addresses(plan.config.options(name).model_dump(mode="json")) for name in real},
         mode_is_live=plan.config.mode is Mode.LIVE,
         confirmed=real if ask is not None and not names else names,
         checks=checks,

@@ -96,8 +96,10 @@ def prepared(home: Path, ground: Ground, venue: VenueProcess) -> BotProcess:
     return a_bot(home, venue, ground.config.read_text(encoding="utf-8"), secrets)
 
 
-def on_paper_first(home: Path, ground: Ground, seed: int) -> None:
-    """What the gate for real venues asks of the ledger; nothing goes wrong meanwhile."""
+def on_paper_first(home: Path, ground: Ground, seed: int) -> tuple[str, ...]:
+    """What the gate for real venues asks of the ledger; nothing goes wrong meanwhile. Returns where the venue has to be
+    found afterwards: the gate counts what was run against the same addresses.
+    """
     with a_venue(*ground.simulate, "--seed", str(seed)) as calm:
         bot = prepared(home, ground, calm)
         bot.start("--for", f"{PAPER_S}s", mode="paper")
@@ -107,6 +109,7 @@ def on_paper_first(home: Path, ground: Ground, seed: int) -> None:
             bot.kill()
     if code != 0:
         raise HarnessError(f"the paper run ended with {code}:\n{tail(bot.terminal)}")
+    return "--port", str(calm.ready["port"])
 
 
 def wait_until_trading(bot: BotProcess, ground: Ground) -> None:
@@ -171,10 +174,9 @@ def main() -> int:
     ground = GROUNDS[options.dialect]
     home = options.keep or Path(tempfile.mkdtemp(prefix="dutchbook-faults-"))
     try:
-        if ground.real:
-            on_paper_first(home, ground, options.seed)
+        where = on_paper_first(home, ground, options.seed) if ground.real else ()
         plan = options.plan or ground.plan
-        with a_venue(*ground.simulate, "--faults", plan, "--seed", str(options.seed)) as venue:
+        with a_venue(*ground.simulate, *where, "--faults", plan, "--seed", str(options.seed)) as venue:
             bot = prepared(home, ground, venue)
             try:
                 code, halts = trade(bot, ground, venue, options.minutes)
