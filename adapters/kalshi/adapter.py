@@ -31,6 +31,7 @@ from adapters.kalshi.catalog import (
     title_of,
 )
 from adapters.kalshi.desk import SnapshotDesk
+from adapters.kalshi.lifecycle import Standing
 from adapters.kalshi.rest import KalshiRest
 from adapters.kalshi.session import MARKETS_PER_SOCKET, KalshiSession
 from adapters.kalshi.signing import KeyFileError, RequestSigner, load_key
@@ -97,8 +98,8 @@ class KalshiVenue:
         self._rest = KalshiRest(self._http, options.rest_url or REST_URL, signer, clock)
         self._series: dict[str, KalshiSeries] = {}
         self._desks: dict[MarketId, tuple[int, SnapshotDesk]] = {}
-        self._paused: set[MarketId] = set()
-        """Markets that are known not to trade; sessions keep it up to date over all their connections."""
+        self._standing = Standing()
+        """Which markets are known not to trade; sessions keep it up to date over all their connections."""
 
     def close(self) -> None:
         self._http.close()
@@ -118,7 +119,7 @@ class KalshiVenue:
                 raise MarketOverError(market_id, described.status)
             problem = status_problem(described)
             if is_paused(described):
-                self._paused.add(market_id)
+                self._standing.paused.add(market_id)
             elif problem is not None:
                 raise VenueReadRefusedError(f"market {market_id} {problem}")
             event_ticker = described.event_ticker
@@ -165,7 +166,7 @@ class KalshiVenue:
     def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:
         desk = SnapshotDesk()
         self._desks.update((market.market_id, (generation, desk)) for market in markets)
-        return KalshiSession(markets, generation, desk=desk, paused=self._paused, clock=clock)
+        return KalshiSession(markets, generation, desk=desk, standing=self._standing, clock=clock)
 
     def get_snapshot_rest(self, markets: Sequence[Market], generation: int, clock: Clock) -> list[BookSnapshot]:
         """Over the connection of that generation where there is one (`desk` says why), else over REST.
@@ -191,9 +192,11 @@ class KalshiVenue:
 
     def _with_status(self, snapshots: list[BookSnapshot]) -> list[BookSnapshot]:
         """The stream tells the end of a pause once, and books say nothing of it: what is thought to be paused is looked
-        up with every book that is asked for, as it is for each new connection.
+        up with every book that is asked for, as it is for each new connection. What trades on other terms than those
+        that this run began with stays out of it.
         """
-        doubtful = [snapshot.market_id for snapshot in snapshots if snapshot.market_id in self._paused]
+        doubted = self._standing.paused - self._standing.stopped
+        doubtful = [snapshot.market_id for snapshot in snapshots if snapshot.market_id in doubted]
         found = self._rest.markets(doubtful) if doubtful else {}
         return [
             snapshot

@@ -9,6 +9,7 @@ be read. What is said about other markets is not even decoded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,18 +25,29 @@ from models.money import MICRO
 LifecycleEvent = StatusChanged | MarketResolved | TickChanged
 
 
+@dataclass(slots=True)
+class Standing:
+    """What is known of markets for longer than one connection, which tells of changes only."""
+
+    paused: set[MarketId] = field(default_factory=set)
+    """They do not trade now, as far as was told."""
+    stopped: set[MarketId] = field(default_factory=set)
+    """They are not traded any more in this run, whatever is said about them: over, or not what the catalog said at the
+    start.
+    """
+
+
 class Lifecycles:
     """Watched markets' states on one connection. Owned by the thread that reads it."""
 
-    def __init__(self, markets: Sequence[Market], generation: int, paused: set[MarketId]) -> None:
-        """`paused` outlives the connection, which tells of changes only."""
-        self._paused = paused
+    def __init__(self, markets: Sequence[Market], generation: int, standing: Standing) -> None:
+        """`standing` is that of the run; it is kept up to date."""
+        self._paused = standing.paused
+        self._stopped = standing.stopped
         self._markets = {str(market.market_id): market for market in markets}
         self._generation = generation
         self._closes_ms = {m.market_id: m.closes_at_ms for m in markets if m.closes_at_ms is not None}
         self.next_close_ms = min(self._closes_ms.values(), default=None)
-        self._stopped: set[MarketId] = set()
-        """Markets that do not trade any more in this run, whatever is said about them."""
         self.failed = 0
 
     def paused_now(self) -> Iterator[StatusChanged]:

@@ -38,7 +38,7 @@ from adapters.kalshi.frames import (
     Subscribed,
     Unsubscribed,
 )
-from adapters.kalshi.lifecycle import Lifecycles
+from adapters.kalshi.lifecycle import Lifecycles, Standing
 from adapters.kalshi.matching import Held, Matching
 from adapters.kalshi.subscription import SessionCounts, Step, Subscription
 from adapters.kalshi.upkeep import Upkeep
@@ -74,11 +74,11 @@ class KalshiSession:
         use_yes_price: bool = True,
         desk: SnapshotDesk | None = None,
         recorded: bool = False,
-        paused: set[MarketId] | None = None,
+        standing: Standing | None = None,
         clock: Clock | None = None,
     ) -> None:
         """A `recorded` session reads what another one was told: it waits for snapshots instead of asking for them.
-        `paused` are the markets known to be paused; it is kept up to date.
+        `standing` is what earlier connections have learned of the markets; it is kept up to date.
         """
         if len(markets) > MARKETS_PER_SOCKET:
             raise ValueError(f"{len(markets)} markets on one socket; at most {MARKETS_PER_SOCKET} fit")
@@ -89,7 +89,7 @@ class KalshiSession:
         self._shards = {market.market_id: shard_of(market) for market in markets}
         self._texts = BookTexts(use_yes_price=use_yes_price)
         self._held = Held(generation)
-        self._lifecycles = Lifecycles(markets, generation, set() if paused is None else paused)
+        self._lifecycles = Lifecycles(markets, generation, Standing() if standing is None else standing)
         self._desk = desk
         self._lag = LagMeter(clock)
         self._books = Subscription(BOOKS)

@@ -30,6 +30,7 @@ from adapters.kalshi.dialect.markets import LIFETIME_MS, Listed, Listings, Serie
 from adapters.kalshi.dialect.members import Member, Members, make_member
 from adapters.kalshi.dialect.order_checks import TIMES, CreateOrder
 from adapters.kalshi.dialect.rows import wire_id
+from adapters.kalshi.lifecycle import Standing
 from adapters.kalshi.order_wire import BATCH_PATH, ORDERS_PATH, book_side, own_id, yes_leg
 from adapters.kalshi.rest import KalshiRest
 from adapters.kalshi.session import KalshiSession
@@ -193,7 +194,7 @@ def _data(http: Any, clock: Clock, kind: type[KalshiVenue] = KalshiVenue) -> Any
     data._ws_url, data._clock, data._signer = WS_URL, clock, signer()
     data._http = Reader(http)  # type: ignore[assignment]
     data._rest = KalshiRest(data._http, BASE + REST_PATH, data._signer, clock)
-    data._series, data._desks, data._paused = {}, {}, set()
+    data._series, data._desks, data._standing = {}, {}, Standing()
     return data
 
 
@@ -203,7 +204,7 @@ class _Data(KalshiVenue):
     def subscribe_markets(self, markets: Sequence[Market], generation: int, clock: Clock) -> FeedSession:
         desk = TurnDesk(self.bot)
         self._desks.update((market.market_id, (generation, desk)) for market in markets)
-        return KalshiSession(markets, generation, desk=desk, paused=self._paused, clock=clock)
+        return KalshiSession(markets, generation, desk=desk, standing=self._standing, clock=clock)
 
 
 class TurnDesk(SnapshotDesk):

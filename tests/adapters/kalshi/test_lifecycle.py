@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.kalshi.lifecycle import Standing
 from models.book import BookLost, NotReady
 from models.market import MarketStatus, Outcome
 from models.messages import MarketResolved, StatusChanged, TickChanged
@@ -124,6 +125,20 @@ def test_fee_terms_that_changed_pause_the_market_for_this_run(override: dict[str
 
     assert (event.status, again.status) == (MarketStatus.PAUSED, MarketStatus.PAUSED)
     assert "fee terms changed" in event.detail
+
+
+def test_fee_terms_that_changed_pause_the_market_also_over_the_next_connection() -> None:
+    """Its pause and reopening are told as on any other day; the terms that decisions are made on stay the old ones."""
+    standing = Standing()
+    Connection(a_market(), standing=standing).told(
+        subscribed(), subscribed(STATES_SID, "market_lifecycle_v2", 2), snapshot(1), fee_update()
+    )
+    again = Connection(a_market(), standing=standing)
+    again.told(subscribed(), subscribed(STATES_SID, "market_lifecycle_v2", 2), snapshot(1))
+
+    said = again.told(lifecycle("deactivated"), lifecycle("activated", 2))
+
+    assert [event.status for event in said] == [MarketStatus.PAUSED, MarketStatus.PAUSED]
 
 
 def test_fee_terms_that_stay_the_same_change_nothing() -> None:

@@ -8,7 +8,7 @@ from actors.simulation import EPOCH_NS, SimClock
 from adapters.kalshi.dialect import make_exchange
 from adapters.kalshi.dialect.face import KalshiFace
 from adapters.kalshi.dialect.members import make_member
-from adapters.kalshi.lifecycle import Lifecycles
+from adapters.kalshi.lifecycle import Lifecycles, Standing
 from adapters.simulated.exchange import Setup
 from models.market import MarketStatus
 from tests.sim.dialect_kalshi import BASE, _data, _fresh_member
@@ -36,5 +36,5 @@ def test_what_is_thought_to_be_paused_is_looked_up_with_every_book() -> None:
 def test_what_was_known_before_a_connection_is_older_than_any_answer() -> None:
     exchange = make_exchange(Setup(seed=1, start=EPOCH_NS, rate=0, scripted=False), 2, [_fresh_member()], 0)
     markets = [one.market for one in exchange.listings.all]
-    (said,) = Lifecycles(markets, 2, {markets[0].market_id}).paused_now()
+    (said,) = Lifecycles(markets, 2, Standing(paused={markets[0].market_id})).paused_now()
     assert (said.market_id, said.status, said.at) == (markets[0].market_id, MarketStatus.PAUSED, 0)
