@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 PERIOD_S: Final = 0.25
 TRIP_NS: Final = 2 * SECOND
 EXIT_NS: Final = 10 * SECOND
+AWAY_NS: Final = SECOND
+"""A look that comes this late was itself kept from looking (a suspend, SIGSTOP, swap), and so was everybody else: that
+time counts against nobody.
+"""
 EXIT_HUNG: Final = 70
 
 
@@ -68,6 +72,7 @@ class Watchdog:
         self._every_turn = every_turn
         self._stacks = stacks
         self._seen: dict[str, _Seen] = {}
+        self._looked = clock.boot_ns()
         self.inbox = InboxLook(waiting=0, age_ns=0)
         """As of the newest look; immutable, read from any thread."""
         self._stop = threading.Event()
@@ -83,6 +88,11 @@ class Watchdog:
     def look(self) -> BootNs | None:
         """One look at every probe; returns since when the longest stuck one has been stuck, None if all move."""
         now = self._clock.boot_ns()
+        away_ns = now - self._looked - int(PERIOD_S * SECOND)
+        self._looked = now
+        if away_ns > AWAY_NS:
+            for known in self._seen.values():
+                known.since = BootNs(known.since + away_ns)
         stuck: BootNs | None = None
         waiting, oldest = 0, now
         probes = self._awake()
