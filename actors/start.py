@@ -55,7 +55,6 @@ from models.clock import SECOND
 from models.config import Config
 from models.config_machine import VenueOptions
 from models.config_text import ConfigErrors
-from models.config_trading import Mode
 from models.market import VenueName
 
 EXIT_UNEXPECTED: Final = 1
@@ -118,14 +117,15 @@ def _wanted(options: argparse.Namespace) -> Wanted:
     secrets = load_secrets(os.environ, DOTENV)
     if isinstance(secrets, ConfigErrors):
         raise CannotStartError(EXIT_CONFIG, *secrets.lines())
+    live = options.live and not options.paper
     if options.config is None and not path.exists():
-        mode = "live" if options.live and not options.paper else "paper"
+        mode = "live" if live else "paper"
         sys.stdout.write(f"no {path}: using the embedded simulated venue in {mode} mode\n")
         return Wanted(
             config=None,
             secrets=secrets,
             demo=False,
-            live=options.live and not options.paper,
+            live=live,
             embedded=("--faults", "demo"),
             state=DIRECTORY_DEFAULT,
             ledger=DIRECTORY_DEFAULT / "ledger.sqlite",
@@ -133,7 +133,6 @@ def _wanted(options: argparse.Namespace) -> Wanted:
     config = load_config(path)
     if isinstance(config, ConfigErrors):
         raise CannotStartError(EXIT_CONFIG, *config.lines())
-    live = (options.live or (config.mode is Mode.LIVE and options.live)) and not options.paper
     embedded = ("--faults", "demo") if _is_embedded(config) else None
     return Wanted(
         config=config,
@@ -173,10 +172,10 @@ def _is_embedded(config: Config) -> bool:
 
 
 def _run(wanted: Wanted, options: argparse.Namespace) -> int:
-    clock = SystemClock()
+    holder = _Holder()
+    clock = SystemClock(holder.timer_failed)
     with ExitStack() as stack:
         _open_state(wanted, clock, stack)
-        holder = _Holder()
         logs = _logs(wanted, holder.trouble)
         stack.callback(logs.stop)
         try:
@@ -243,7 +242,7 @@ def _admit(
 
 
 class _Holder:
-    """Lets the gate and the log reach a system that is built after them."""
+    """Lets the gate, the log and the timers reach a system that is built after them."""
 
     def __init__(self) -> None:
         self.system: System | None = None
@@ -255,6 +254,11 @@ class _Holder:
     def trouble(self, line: str) -> None:
         if self.system is not None:
             self.system.gate.trip(line, "log")
+
+    def timer_failed(self, error: BaseException) -> None:
+        """On the clock's thread. What would have followed from it, again and again perhaps, does not."""
+        if self.system is not None:
+            self.system.gate.trip(f"a timer failed: {type(error).__name__}", "clock")
 
 
 def _open_state(wanted: Wanted, clock: SystemClock, stack: ExitStack) -> None:
