@@ -53,6 +53,7 @@ from adapters.settings import Secrets, load_config, load_secrets
 from adapters.venue import MarketData, MissingKeysError, Orders
 from models.clock import SECOND
 from models.config import Config
+from models.config_embedded import embedded_config
 from models.config_machine import VenueOptions
 from models.config_text import ConfigErrors
 from models.market import VenueName
@@ -419,57 +420,3 @@ def _talk(system: System, face: Face, wanted: Wanted, options: argparse.Namespac
         PlainConsole(face, stop, COMMANDS, sys.stdout, None if sys.stdin is None else sys.stdin.fileno()).run()
     while not stop.requested:
         stop.wait()
-
-
-def embedded_config(market_ids: tuple[str, ...], *, demo: bool) -> Config:
-    """Settings for the embedded venue: small edges, short pauses, limits that a long run does not reach."""
-    from models.config_parse import parse_config
-
-    markets = "\n".join(f'  - "{market_id}"' for market_id in market_ids)
-    sets = "\n".join(f'  - {{id: "{m}", kind: binary, legs: [{_leg(m, "yes")}, {_leg(m, "no")}]}}' for m in market_ids)
-    cup = [market_id for market_id in market_ids if market_id.startswith("cup-")]
-    if len(cup) > 1:
-        sets += f"\n  - {{id: cup-no-basket, kind: no_basket, legs: [{', '.join(_leg(m, 'no') for m in cup)}]}}"
-    # The demo shows a partial fill and goes on; a bot left alone halts at its first one, as the default says.
-    text = EMBEDDED_YAML.format(markets=markets, sets=sets, halt="false" if demo else "true")
-    parsed = parse_config(text, "embedded")
-    if isinstance(parsed, ConfigErrors):
-        raise CannotStartError(EXIT_UNEXPECTED, *parsed.lines())
-    return parsed
-
-
-def _leg(market_id: str, outcome: str) -> str:
-    return f'{{market: "{market_id}", outcome: {outcome}}}'
-
-
-EMBEDDED_YAML: Final = """\
-mode: paper
-venue: simulated
-markets:
-{markets}
-sets:
-{sets}
-strategy:
-  min_edge: 0.005
-  cost_buffer: 0.002
-  min_depth: 10
-  min_minutes_to_close: 0
-execution:
-  order_size: 10
-  cooldown_seconds: 2
-runtime:
-  max_lag_ms: 300
-  max_leg_skew_ms: 1500
-  silent_market_seconds: 10
-  reconnect:
-    initial_backoff_seconds: 0.5
-    max_backoff_seconds: 5
-risk:
-  max_daily_notional: 100000
-  max_open_positions: 1000
-  max_orders_per_minute: 600
-  duplicate_window_seconds: 0
-  halt_on_partial_fill: {halt}
-  kill_switch_conditions:
-    partials: {{count: 5, minutes: 10}}
-"""
