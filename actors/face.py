@@ -115,10 +115,10 @@ class Face:
 
         return told(self._system.plan.ledger, ident)
 
-    def report(self, since: str | None) -> Told:
+    def report(self, since: str | None, width: int) -> Told:
         from adapters.operator.report_verb import told
 
-        return told(self._system.plan.ledger, since)
+        return told(self._system.plan.ledger, since, width)
 
     def config_lines(self) -> Sequence[str]:
         return render_yaml(self._system.plan.config).splitlines()

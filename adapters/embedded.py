@@ -57,7 +57,7 @@ class EmbeddedVenue:
         self._reader.start()
         if not self._first.wait(READY_S) or not self._lines:
             self.stop()
-            raise EmbeddedVenueError("the embedded venue did not start; `python run.py simulate` shows why")
+            raise EmbeddedVenueError("the embedded venue did not start; `python3 run.py simulate` shows why")
         return _ready(self._lines[0])
 
     def stop(self) -> Mapping[str, Any] | None:

@@ -78,7 +78,7 @@ def load_config(path: Path, venues: Collection[str] = tuple(VENUES)) -> Config |
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "write one with  python run.py init  or copy config.example.yaml"
+        hint = "write one with  python3 run.py init  or copy config.example.yaml"
         return _one_error(name, f"cannot be read: {os.strerror(error.errno or errno.EIO)}", hint)
     if len(content) > MAX_BYTES:
         return _one_error(name, "is larger than 1 MiB", "a configuration is a few hundred lines")

@@ -24,7 +24,7 @@ HEADER: Final = (
     "# Dutchbook: parameters only. Secrets belong in .env (see .env.example), never in this file.",
     "# Every value is read as the text that stands here: ids such as 0x00ab, no, 0123 or 12:30 need no quotes.",
     "# A key that is left out takes the value shown in config.example.yaml; in mode: live the limits must be stated.",
-    "# After an edit:  python run.py check",
+    "# After an edit:  python3 run.py check",
 )
 
 SET_EXAMPLE: Final = SetEntry(

@@ -79,7 +79,7 @@ def _limits_are_stated(config: Config) -> Iterator[Breach]:
 def _markets(config: Config) -> Iterator[Breach]:
     about: tuple[Loc, ...] = (("markets",), ("sets",))
     if not config.markets:
-        hint = "list the ids that may be watched and traded;  python run.py find  prints them"
+        hint = "list the ids that may be watched and traded;  python3 run.py find  prints them"
         yield Breach(("markets",), "must name at least one market", hint, about)
     seen: dict[str, int] = {}
     for index, market in enumerate(config.markets):

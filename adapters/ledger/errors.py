@@ -58,7 +58,7 @@ class MarkMissingError(LedgerError):
     def __init__(self, path: Path, mark: Path) -> None:
         super().__init__(
             f"{path} has rows but {mark.name} is missing or unreadable, so lost rows would not be noticed. Put it back "
-            "or, if you know that the ledger is complete, run: python run.py report --ledger "
+            "or, if you know that the ledger is complete, run: python3 run.py report --ledger "
             f"{path} --new-mark"
         )
 

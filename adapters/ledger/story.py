@@ -13,6 +13,9 @@ from models.why import StoredOpportunity
 PREFIX_MIN: Final = 4
 """Shortest beginning of an id that is looked for."""
 
+CUT: Final = "…"
+"""Stands for the middle of an id where a table had no room for it."""
+
 EPISODE_ROWS: Final = 200
 """Rows of one episode that are told; the rest is counted."""
 
@@ -42,7 +45,7 @@ class Story:
 
 
 class NothingFoundError(LookupError):
-    """No row has this id, or several begin with it."""
+    """No row has this id, or several fit it."""
 
 
 def tell(connection: sqlite3.Connection, ident: str) -> Story:
@@ -88,11 +91,17 @@ def _find(connection: sqlite3.Connection, ident: str) -> tuple[str, str, tuple[o
     if exact is not None:
         return exact
     if len(ident) >= PREFIX_MIN:
-        escaped = ident.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        begun = _match(connection, ident, "LIKE ? ESCAPE '\\'", escaped + "%")
+        begun = _match(connection, ident, "LIKE ? ESCAPE '\\'", _pattern(ident))
         if begun is not None:
             return begun
-    raise NothingFoundError(f"nothing in the ledger is called {ident}")
+    raise NothingFoundError(f"nothing in the ledger is called {ident}; `opps` and `trades` of a running bot list ids")
+
+
+def _pattern(ident: str) -> str:
+    """For LIKE: what begins so, or, with the `…` of a narrow table, begins and ends so."""
+    escaped = ident.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    begins, cut, ends = escaped.replace("...", CUT).partition(CUT)
+    return f"{begins}%{ends}" if cut and ends else f"{begins}%"
 
 
 def _match(
@@ -104,7 +113,7 @@ def _match(
         found = connection.execute(f"SELECT DISTINCT {key} FROM {source} WHERE {column} {test} LIMIT 2", (value,))  # noqa: S608
         names = [row[0] for row in found]
         if len(names) > 1 and column == key:
-            raise NothingFoundError(f"several ids begin with {ident}, for example {names[0]} and {names[1]}")
+            raise NothingFoundError(f"several ids fit {ident}, for example {names[0]} and {names[1]}")
         return names
 
     for opportunity_id in ids("opportunity_id", "opportunities", "opportunity_id"):

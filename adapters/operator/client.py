@@ -1,4 +1,4 @@
-"""The shell's end of the control socket: `python run.py status | halt | resume | ...` against a running bot.
+"""The shell's end of the control socket: `python3 run.py status | halt | resume | ...` against a running bot.
 
 `halt` must always work. Where no bot answers in time it takes the bot's permit away in the files (`adapters.gate`),
 which a running but hung bot obeys at its next order and a stopped one at its next start, and says so.
@@ -7,7 +7,6 @@ which a running but hung bot obeys at its next order and a stopped one at its ne
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
 import time
@@ -25,10 +24,12 @@ from adapters.operator.command import (
     EXIT_UNAVAILABLE,
     EXIT_UNEXPECTED,
     EXIT_USAGE,
+    HELP_OPTIONS,
     SEPARATOR,
     Command,
     Place,
     Reply,
+    without_reason,
     wrong,
 )
 from adapters.operator.commands import COMMANDS
@@ -42,7 +43,9 @@ from adapters.operator.control_wire import (
 )
 from adapters.operator.offline import halt_in_files, instance_runs, reply_without_bot
 from adapters.operator.places import SOCKET_NAME, demo_directory, state_directory
+from adapters.operator.printing import print_lines, width_of
 from adapters.operator.tables import safe
+from adapters.operator.verbs_words import entry
 from models.clock import Clock
 
 ANSWER_S: Final = 4.0
@@ -77,7 +80,7 @@ class Shell:
 
 
 def client_main(words: Sequence[str]) -> int:
-    """`python run.py VERB ... [--json] [--config F] [--demo]`: the command line's way in. Returns the exit code.
+    """`python3 run.py VERB ... [--json] [--config F] [--demo]`: the command line's way in. Returns the exit code.
 
     Without `--demo` the demo is meant only where it is the one bot that runs.
     """
@@ -86,7 +89,7 @@ def client_main(words: Sequence[str]) -> int:
     except ValueError as problem:
         print(problem, file=sys.stderr)
         return EXIT_USAGE
-    if {"-h", "--help"} & set(words):
+    if not HELP_OPTIONS.isdisjoint(without_reason(words)):
         return _usage(words)
     directory, warning = state_directory(config)
     if warning:
@@ -109,9 +112,16 @@ def run_verb(words: Sequence[str], shell: Shell) -> int:
     if command is None or Place.REMOTE not in command.places:
         near = COMMANDS.nearest(words[0], Place.REMOTE) if words else None
         return _tell(wrong(f"no such verb. Did you mean {near}?" if near else "no such verb"), as_json, shell)
-    request = Request(verb=command.name, args=list(words[1:]), json=as_json, width=_width(shell.out))
+    patience = _patience(command)
+    request = Request(
+        verb=command.name,
+        args=list(words[1:]),
+        json=as_json,
+        width=width_of(shell.out),
+        until_s=time.monotonic() + patience,
+    )
     try:
-        reply = ask(shell.socket, request, _patience(command), meanwhile=in_files_too(request, shell))
+        reply = ask(shell.socket, request, patience, meanwhile=in_files_too(request, shell))
     except NoBotError as missing:
         reply = reply_without_bot(command, request.args, missing, shell.directory, shell.clock)
         return _tell(reply, as_json, shell)
@@ -198,8 +208,7 @@ def _tell(reply: Reply, as_json: bool, shell: Shell) -> int:
             print(msgspec.json.encode(reply.document).decode(), file=shell.out)
         else:
             stream = shell.err if reply.exit_code in {EXIT_USAGE, EXIT_UNEXPECTED, EXIT_UNAVAILABLE} else shell.out
-            for line in reply.lines:
-                print(safe(line), file=stream)
+            print_lines(map(safe, reply.lines), stream)
         shell.out.flush()
     except BrokenPipeError:
         # The reader has seen enough (`| head`). Nothing may be flushed to the pipe at exit.
@@ -208,8 +217,8 @@ def _tell(reply: Reply, as_json: bool, shell: Shell) -> int:
 
 
 def _without_json(words: Sequence[str]) -> tuple[list[str], bool]:
-    """The words without `--json`, and whether it was among them; what follows `--` is the operator's own text."""
-    end = list(words).index(SEPARATOR) if SEPARATOR in words else len(words)
+    """The words without `--json`, and whether it was among them."""
+    end = len(without_reason(words))
     head = [word for word in words[:end] if word != "--json"]
     return [*head, *words[end:]], len(head) < end
 
@@ -240,8 +249,8 @@ def _without_place(words: Sequence[str]) -> tuple[list[str], Path | None, bool]:
 def remote_lines(verbs: Sequence[str]) -> list[str]:
     """One line about each of `verbs`."""
     found = [command for verb in verbs if (command := COMMANDS.find(verb)) is not None]
-    widest = max(len(command.usage()) for command in found)
-    return [f"  {command.usage():<{widest}}  {command.summary}" for command in found]
+    width = width_of(sys.stdout)
+    return [f"  {line}" for command in found for line in entry(command, width - 2)]
 
 
 def _usage(words: Sequence[str]) -> int:
@@ -258,7 +267,3 @@ def _patience(command: Command) -> float:
     if command.name == "halt":
         return HALT_ANSWER_S
     return SLOW_ANSWER_S if command.slow else ANSWER_S
-
-
-def _width(out: TextIO) -> int:
-    return shutil.get_terminal_size((120, 24)).columns if out.isatty() else 120

@@ -30,6 +30,26 @@ SEPARATOR: Final = "--"
 """What follows is the operator's reason, in free words."""
 
 
+HELP_OPTIONS: Final = frozenset({"--help", "-h"})
+
+SHELL_VERBS: Final = (
+    "run",
+    "demo",
+    "watch",
+    "check",
+    "doctor",
+    "find",
+    "init",
+    "record",
+    "replay",
+    "drill",
+    "simulate",
+    "setup",
+    "test",
+)
+"""Verbs of the command line that no running bot answers."""
+
+
 class Place(enum.Flag):
     """Where a command may be given."""
 
@@ -164,6 +184,11 @@ class Command:
         reason = ["[-- REASON]"] if self.reason else []
         return " ".join([self.name, *(a.shown() for a in self.arguments), *(o.shown() for o in self.options), *reason])
 
+    def details(self) -> tuple[str, ...]:
+        """What `help NAME` and `NAME --help` say."""
+        also = (f"  also: {', '.join(self.aliases)}",) if self.aliases else ()
+        return (self.usage(), f"  {self.summary}", *(f"  {note}" for note in self.notes), *also)
+
 
 class Commands:
     """The table. `verbs_*.py` fill one instance; nothing else adds to it."""
@@ -205,6 +230,11 @@ def words_of(line: str) -> list[str]:
     return [*head.split(), SEPARATOR, reason.strip()] if separator else head.split()
 
 
+def without_reason(words: Sequence[str]) -> Sequence[str]:
+    """What stands before the separator; what follows it is the operator's own text, whatever it looks like."""
+    return words[: list(words).index(SEPARATOR)] if SEPARATOR in words else words
+
+
 def dispatch(commands: Commands, words: Sequence[str], caller: Caller) -> Reply:
     """Carry out one command. Wrong words give a reply with exit code 2; faults of ours are raised."""
     if not words:
@@ -212,12 +242,16 @@ def dispatch(commands: Commands, words: Sequence[str], caller: Caller) -> Reply:
     verb = words[0]
     command = commands.find(verb)
     if command is None:
+        if verb in SHELL_VERBS and caller.place is Place.CONSOLE:
+            return wrong(f"{verb} is typed in another shell:  python3 run.py {verb}")
         near = commands.nearest(verb, caller.place)
         hint = f"Did you mean {near}?" if near else "Type help for the list."
         return wrong(f"unknown command {clean(verb, 40)!r}. {hint}")
     if caller.place not in command.places:
         where = "at the prompt of the bot's own console" if Place.CONSOLE in command.places else "from a shell"
         return wrong(f"{command.name} works {where} only")
+    if not HELP_OPTIONS.isdisjoint(without_reason(words)):
+        return Reply(lines=command.details())
     try:
         return command.run(parse(command, words[1:], caller))
     except UsageProblem as problem:

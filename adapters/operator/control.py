@@ -312,6 +312,10 @@ class ControlServer:
         """Carry out one request; the server's own thread for `halt`, a worker's for the rest. Never raises."""
         width = max(40, min(request.width, WIDTH_MOST))
         caller = Caller(face=self._face, place=Place.REMOTE, by=BY, width=width, json=request.json)
+        if request.verb != "halt" and request.until_s is not None and time.monotonic() > request.until_s:
+            # The bot was hung or stopped meanwhile: a resume of minutes ago must not undo the halt that followed it.
+            logger.warning("%s came too late: who asked has been told that there is no answer", request.verb)
+            return encode_answer(wrong("too late", exit_code=EXIT_UNAVAILABLE), as_json=request.json)
         try:
             reply = dispatch(self._commands, [request.verb, *request.args], caller)
             return encode_answer(reply, as_json=request.json)

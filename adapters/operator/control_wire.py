@@ -34,6 +34,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     args: list[str] = []
     json: bool = False
     width: int = 100
+    until_s: float | None = None
+    """`time.monotonic()` up to which the asker waits: what comes to be done later, but a halt, is not done at all. The
+    clock is the machine's, so both processes read the same one.
+    """
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -91,7 +91,7 @@ def _configuration(config: Config | ConfigErrors, path: Path) -> Check:
     if isinstance(config, ConfigErrors):
         lines = config.lines()
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-        return wrong("configuration", f"{lines[0]}{more}", "python run.py check  names every mistake")
+        return wrong("configuration", f"{lines[0]}{more}", "python3 run.py check  names every mistake")
     sets = len(config.complete_sets())
     return fine("configuration", f"{path}: {config.mode.value}, {len(config.markets)} markets, {sets} sets")
 
@@ -128,7 +128,7 @@ def _markets(config: Config, name: VenueName, secrets: Secrets | ConfigErrors, *
         venue = make_market_data(name, venue_options, keys, SystemClock(), REQUESTS_PER_SECOND)
         found = venue.markets(wanted)
     except VenueReadRefusedError as error:
-        return wrong(check, str(error), f"take it off the list;  python run.py find --venue {name} WORDS  shows others")
+        return wrong(check, str(error), f"take it off the list; others:  python3 run.py find --venue {name} WORDS")
     except MissingKeysError as error:
         return wrong(check, str(error), "put the key into .env")
     except VenueReadError as error:

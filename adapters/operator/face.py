@@ -124,7 +124,9 @@ class BotFace(Protocol):
 
     def why(self, ident: str) -> Told: ...
 
-    def report(self, since: str | None) -> Told: ...
+    def report(self, since: str | None, width: int) -> Told:
+        """At most `width` cells wide."""
+        ...
 
     def config_lines(self) -> Sequence[str]:
         """The effective parameters with their origin; secrets only as `set` or `missing`."""

@@ -40,5 +40,5 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_CONFIG
     for path in wanted:
         print(f"wrote {path}")
-    print("next: edit them, then  python run.py check")
+    print("next: edit them, then  python3 run.py check")
     return EXIT_OK

@@ -32,6 +32,7 @@ from models.status import SCHEMA_VERSION
 from models.status_rows import iso
 
 BY: Final = "operator (shell)"
+START: Final = "Start one:  python3 run.py"
 
 
 def reply_without_bot(
@@ -44,7 +45,9 @@ def reply_without_bot(
         return status_of_files(missing, directory)
     holder = holder_of(directory)
     if holder is None:
-        hint = "Start one: python run.py" if command.name != "resume" else "Start one; it comes up halted. Then resume."
+        hint = START
+        if command.name == "resume" and StateDirectory(directory / "permit").read_halt() is not None:
+            hint = f"{START}  comes up halted; then resume."
         return wrong(f"no bot runs on {directory}. {hint}", exit_code=EXIT_UNAVAILABLE)
     return wrong(f"{holder} does not answer: {missing}", exit_code=EXIT_UNAVAILABLE)
 
@@ -88,7 +91,7 @@ def status_of_files(missing: Exception, directory: Path) -> Reply:
     files = StateDirectory(directory / "permit")
     halt = files.read_halt()
     holder = holder_of(directory)
-    lines = [f"no bot runs on {directory}" if holder is None else f"{holder} does not answer: {missing}"]
+    lines = [f"no bot runs on {directory}. {START}" if holder is None else f"{holder} does not answer: {missing}"]
     if halt is not None:
         since = f" since {clock_date(halt.at)}" if halt.at else ""
         lines.append(f"trading     HALTED{since} by {halt.by}: {halt.reason}; a new bot starts halted")

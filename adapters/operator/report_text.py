@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from adapters.operator.amounts import UNKNOWN, bar, duration, number, plural, signed, spark, tick, usd
+from adapters.operator.tables import folded, wrap
 from models.clock import SECOND
 from models.hostile import clean
 from models.lockup import Lockup
@@ -20,18 +21,21 @@ BUCKETS_MAX: Final = 16
 """Lines of the histogram; more cents are put together."""
 INCIDENTS_SHOWN: Final = 10
 SETS_SHOWN: Final = 20
+GAP: Final = "   "
+BESIDE_THE_BAR: Final = 62
+"""Cells of a histogram's line without its bar: the bucket, count, share, sum of shares, and the trade line's mark."""
 
 
 def lines_of(report: Report, width: int = 100) -> list[str]:
     """Everything on one page, the bad news first."""
     blocks = (
         _violations(report),
-        _head(report),
-        _summary(report),
-        _paper(report),
+        _head(report, width),
+        _summary(report, width),
+        _paper(report, width),
         _histogram(report, width),
         _curve(report, width),
-        _skips(report),
+        _skips(report, width),
         _sets(report),
         _account(report),
         _incidents(report),
@@ -42,13 +46,13 @@ def lines_of(report: Report, width: int = 100) -> list[str]:
         found = list(block)
         if found:
             lines += [*found, ""]
-    return [clean_line(line) for line in lines[:-1]]
+    return [part for line in lines[:-1] for part in folded(clean_line(line), width)]
 
 
 def empty_lines(ledger: str) -> list[str]:
     return [
         f"the ledger {ledger} is empty: no market has been seen yet.",
-        "to get data: `python run.py demo --for 90s`, or `python run.py` with your config.yaml, then `report` again.",
+        "to get data: `python3 run.py demo --for 90s`, or `python3 run.py` with your config.yaml, then `report` again.",
     ]
 
 
@@ -56,7 +60,7 @@ def missing_lines(ledger: str | None) -> list[str]:
     where = "no ledger yet" if ledger is None else f"no ledger at {ledger}"
     return [
         f"{where}: the bot has not run here.",
-        "start with `python run.py demo`, or `python run.py` for your markets.",
+        "start with `python3 run.py demo`, or `python3 run.py` for your markets.",
     ]
 
 
@@ -73,21 +77,26 @@ def _violations(report: Report) -> Iterable[str]:
         yield f"VIOLATION  {violation}"
 
 
-def _head(report: Report) -> Iterable[str]:
+def _head(report: Report, width: int) -> Iterable[str]:
     facts = report.facts
     span = f"{_day(report.began)} → {_day(report.ended)}"
     up = UNKNOWN if report.uptime_ratio is None else f"{100 * report.uptime_ratio:.1f} %"
-    only = f" · only {facts.only}" if facts.only else ""
-    yield (
-        f"Complete-set report · {facts.mode.upper()} · {report.venue or 'no venue'} · {span} "
-        f"({duration(report.up_ns)} in {plural(len(facts.runs), 'run')}, up {up}){only} · ledger {facts.ledger}"
+    items = (
+        "Complete-set report",
+        facts.mode.upper(),
+        report.venue or "no venue",
+        f"{span} ({duration(report.up_ns)} in {plural(len(facts.runs), 'run')}, up {up})",
+        *([f"only {facts.only}"] if facts.only else []),
+        f"ledger {facts.ledger}",
     )
+    yield from wrap(items, width, "  ")
 
 
-def _summary(report: Report) -> Iterable[str]:
+def _summary(report: Report, width: int) -> Iterable[str]:
     seen, attempts, sets = report.opportunities, report.attempts, report.sets
     rate = UNKNOWN if attempts.success_rate is None else f"{100 * attempts.success_rate:.1f} %"
     yield from _columns(
+        width,
         (
             f"opportunities {number(seen.detected)} in {plural(seen.episodes, 'episode')}",
             f"traded {number(seen.traded)}",
@@ -129,16 +138,18 @@ def _lockup(found: Lockup) -> str:
     return f"lock-up {back} until the money is back{held}{rate}"
 
 
-def _paper(report: Report) -> Iterable[str]:
+def _paper(report: Report, width: int) -> Iterable[str]:
     if not report.paper:
         return
     for model, line in report.paper.items():
-        quoted = "  ← quoted above" if model == "pessimistic" else ""
-        unknown = f"   {line.unknown} unknown" if line.unknown else ""
-        yield (
-            f"paper fill {model:<12} {line.sets:>6} of {line.attempts} filled   fees {usd(line.fees):>10}   "
-            f"net {signed(line.net_pnl):>10}{unknown}{quoted}"
-        )
+        items = [
+            f"paper fill {model:<12} {line.sets:>6} of {line.attempts} filled",
+            f"fees {usd(line.fees):>10}",
+            f"net {signed(line.net_pnl):>10}",
+            *([f"{line.unknown} unknown"] if line.unknown else []),
+            *(["← quoted above"] if model == "pessimistic" else []),
+        ]
+        yield from wrap(items, width, " " * 24, GAP)
 
 
 def _histogram(report: Report, width: int) -> Iterable[str]:
@@ -147,7 +158,7 @@ def _histogram(report: Report, width: int) -> Iterable[str]:
         return
     total = sum(count for _, _, count in buckets)
     most = max(count for _, _, count in buckets)
-    cells = max(10, min(60, width - 46))
+    cells = max(10, min(60, width - BESIDE_THE_BAR))
     yield f"{'sum_cost per $1 of payout':<{cells + 12}} {'n':>12}  share    cum"
     cumulated = 0
     line = report.facts.trade_line
@@ -164,16 +175,12 @@ def _curve(report: Report, width: int) -> Iterable[str]:
         yield f"net PnL  {spark(values, max(10, min(60, width - 30)))}  {signed(report.sets.net_pnl)}"
 
 
-def _skips(report: Report) -> Iterable[str]:
+def _skips(report: Report, width: int) -> Iterable[str]:
     seen = report.opportunities
-    if seen.by_reason:
-        yield "skip reasons   " + " · ".join(
-            f"{reason.replace('_', ' ')} {number(n)}" for reason, n in seen.by_reason.items()
-        )
-    if seen.by_verdict:
-        yield "verdicts       " + " · ".join(
-            f"{verdict.replace('_', ' ')} {number(n)}" for verdict, n in seen.by_verdict.items()
-        )
+    for title, counts in (("skip reasons", seen.by_reason), ("verdicts", seen.by_verdict)):
+        if counts:
+            items = [f"{name.replace('_', ' ')} {number(n)}" for name, n in counts.items()]
+            yield from _titled(title, items, width)
 
 
 def _sets(report: Report) -> Iterable[str]:
@@ -181,10 +188,10 @@ def _sets(report: Report) -> Iterable[str]:
         return
     names = [_short(line.set_id) for line in report.lines[:SETS_SHOWN]]
     wide = max(len("set"), *(len(name) for name in names))
-    yield f"{'set':<{wide}}  {'opps':>10} {'traded':>8} {'sets':>6} {'partial':>8} {'fees':>10} {'net':>10}"
+    yield f"{'set':<{wide}}  {'opps':>9} {'traded':>7} {'sets':>6} {'partial':>7} {'fees':>10} {'net':>10}"
     for name, line in zip(names, report.lines, strict=False):
         yield (
-            f"{name:<{wide}}  {number(line.opportunities):>10} {line.traded:>8} {line.completed:>6} {line.partial:>8} "
+            f"{name:<{wide}}  {number(line.opportunities):>9} {line.traded:>7} {line.completed:>6} {line.partial:>7} "
             f"{usd(line.fees) if line.fees is not None else '–':>10} "
             f"{signed(line.net_pnl) if line.net_pnl is not None else '–':>10}"
         )
@@ -245,10 +252,21 @@ def _joined(buckets: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int
     return [(start, start + width, count) for start, count in counts.items()]
 
 
-def _columns(*rows: Sequence[str]) -> Iterable[str]:
+def _columns(width: int, *rows: Sequence[str]) -> Iterable[str]:
+    """Under each other where there is room, else one row after the other, broken between its figures."""
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    lines = [f"{row[0]:<{widths[0]}}{GAP}{row[1]:<{widths[1]}}{GAP}{row[2]}".rstrip() for row in rows]
+    if max(map(len, lines)) <= width:
+        yield from lines
+        return
     for row in rows:
-        yield f"{row[0]:<{widths[0]}}   {row[1]:<{widths[1]}}   {row[2]}".rstrip()
+        yield from wrap(GAP.join(row).split(GAP), width, "  ", GAP)
+
+
+def _titled(title: str, items: Sequence[str], width: int) -> Iterable[str]:
+    at = 15
+    for number_of, line in enumerate(wrap(items, width - at, "")):
+        yield f"{'' if number_of else title:<{at}}{line}"
 
 
 def _percent(part: int, total: int) -> str:

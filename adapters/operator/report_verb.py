@@ -24,6 +24,7 @@ from adapters.ledger.places import default_ledger
 from adapters.ledger.proof import new_mark, prove
 from adapters.ledger.queries import Asked, gather, is_empty
 from adapters.operator.face import Told
+from adapters.operator.printing import PIPE_WIDTH
 from adapters.operator.progress import Bar
 from adapters.operator.report_json import SCHEMA_VERSION, document_of
 from adapters.operator.report_text import empty_lines, lines_of, missing_lines
@@ -35,7 +36,6 @@ EXIT_OK: Final = 0
 EXIT_UNPROVED: Final = 1
 EXIT_USAGE: Final = 2
 
-WIDTH: Final = 100
 _AGO: Final = re.compile(r"(\d{1,6})(min|[smhdw])\Z")
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -77,15 +77,24 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_UNPROVED
 
 
-def told(path: Path, since: str | None) -> Told:
-    """The report for the console and the control socket, as text and as its JSON. Raises `LedgerError`,
-    `ValueError`.
-    """
-    with closing(open_reader(path)) as connection:
-        report = _report(path, connection, Asked(since=_instant(since)), lambda _done, _total: None, whole=False)
-        if is_empty(connection):
-            return Told(lines=tuple(empty_lines(str(path))), document=document_of(report))
-        return Told(lines=tuple(lines_of(report, WIDTH)), document=document_of(report))
+def told(path: Path, since: str | None, width: int) -> Told:
+    """The report for the console and the control socket, as text and as its JSON, also where there is none."""
+    try:
+        asked = Asked(since=_instant(since))
+    except ValueError as error:
+        return _not_told(error, EXIT_USAGE)
+    try:
+        with closing(open_reader(path)) as connection:
+            report = _report(path, connection, asked, lambda _done, _total: None, whole=False)
+            lines = empty_lines(str(path)) if is_empty(connection) else lines_of(report, width)
+            return Told(lines=tuple(lines), document=document_of(report))
+    except LedgerError as error:
+        return _not_told(error, EXIT_UNPROVED)
+
+
+def _not_told(why: Exception, exit_code: int) -> Told:
+    document = {"schema_version": SCHEMA_VERSION, "error": str(why)}
+    return Told(lines=(str(why),), document=document, exit_code=exit_code)
 
 
 def _reported(path: Path, asked: Asked, options: argparse.Namespace) -> int:
@@ -124,7 +133,7 @@ def _report(
 def _print(report: Report) -> None:
     """Rich on a terminal, plain text in a pipe."""
     if not sys.stdout.isatty():
-        print("\n".join(lines_of(report, WIDTH)))
+        print("\n".join(lines_of(report, PIPE_WIDTH)))
         return
     from rich.console import Console
     from rich.text import Text

@@ -6,6 +6,8 @@ then wait for a typed word.
 
 from __future__ import annotations
 
+import zlib
+
 from adapters.operator.command import (
     EXIT_HALTED,
     LEVELS,
@@ -24,6 +26,7 @@ from adapters.operator.command import (
 from adapters.operator.events import Level
 from adapters.operator.face import Halted, Leaving, Refused, Resumed
 from adapters.operator.tables import clock_time, wrap
+from adapters.permit import HaltsSeen
 from models.hostile import clean
 from models.market import MarketId
 from models.status import SCHEMA_VERSION, StatusSnapshot
@@ -93,7 +96,7 @@ def resume(call: Call) -> Reply:
     if outlook.refusals:
         return _refused(what, market_id, tripped, outlook.refusals)
     if "yes" not in call.options:
-        again = ["resume", *([market_id] if market_id else []), "--yes"]
+        again = ["resume", *([market_id] if market_id else []), f"--yes={_named(outlook.halts)}"]
         if call.reason:
             again += ["--", call.reason]
         return Reply(
@@ -113,10 +116,17 @@ def resume(call: Call) -> Reply:
                 otherwise="Not resumed.",
             ),
         )
+    if call.options["yes"] not in ("", _named(outlook.halts)):
+        return _refused(what, market_id, tripped, ("another halt came in while you were asked: look, resume again",))
     answer = call.face.resume(market_id, call.reason or DEFAULT_REASON, call.caller.by, outlook.halts)
     if isinstance(answer, Refused):
         return _refused(what, market_id, tripped, answer.why)
     return _resumed(what, market_id, answer)
+
+
+def _named(halts: HaltsSeen) -> str:
+    """The halts that an operator was shown, as one word that their answer brings back. Only told apart, never read."""
+    return f"{zlib.crc32(repr(halts).encode()):08x}"
 
 
 def _resumed(what: str, market_id: MarketId | None, answer: Resumed) -> Reply:

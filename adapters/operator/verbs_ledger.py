@@ -23,9 +23,12 @@ SHOWN_MOST: Final = 1_000
 
 PAPER_MONEY: Final = "paper: the state is the shifted fill's, the money the pessimistic one's ($0.00: that one missed)"
 
+PAPER_HOLDS: Final = "nothing is held at a venue: this is paper (what its sets would hold counts in `status` as open)"
+
 
 def positions(call: Call) -> Reply:
-    now = call.face.snapshot().at
+    status = call.face.snapshot()
+    now, live = status.at, status.badge == "LIVE"
     rows = call.face.positions()
     columns = (
         Column("set", least=14, middle=True),
@@ -52,7 +55,7 @@ def positions(call: Call) -> Reply:
     ]
     naked = sum(1 for row in rows if row.unpaired)
     tail = [f"{naked} with unpaired legs: exposed until unwound or completed"] if naked else []
-    return _listed("positions", rows, columns, cells, call, "nothing is held", tail)
+    return _listed("positions", rows, columns, cells, call, "nothing is held" if live else PAPER_HOLDS, tail)
 
 
 def orders(call: Call) -> Reply:
@@ -85,7 +88,8 @@ def orders(call: Call) -> Reply:
         )
         for row in rows
     ]
-    return _listed("orders", rows, columns, cells, call, "no order yet", [])
+    empty = "no order is open" if "open" in call.options else "no order yet"
+    return _listed("orders", rows, columns, cells, call, empty, [])
 
 
 def trades(call: Call) -> Reply:
@@ -158,7 +162,7 @@ def why(call: Call) -> Reply:
 
 
 def report(call: Call) -> Reply:
-    return _told(call.face.report(call.options.get("since")))
+    return _told(call.face.report(call.options.get("since"), call.caller.width))
 
 
 def _told(told: Told) -> Reply:

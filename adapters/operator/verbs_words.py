@@ -8,7 +8,17 @@ from typing import Final
 
 import msgspec
 
-from adapters.operator.command import Argument, Call, Command, Commands, Kind, Place, Reply, UsageProblem
+from adapters.operator.command import (
+    SHELL_VERBS,
+    Argument,
+    Call,
+    Command,
+    Commands,
+    Kind,
+    Place,
+    Reply,
+    UsageProblem,
+)
 from adapters.operator.tables import MISSING, clock_time, pad
 from models.clock import SECOND, WallNs
 from models.hostile import clean
@@ -46,7 +56,8 @@ def version(call: Call) -> Reply:
     return Reply(lines=(f"dutchbook {now.version} · config {now.config_hash[:8] or MISSING}",), document=document)
 
 
-def _entry(command: Command, width: int) -> list[str]:
+def entry(command: Command, width: int) -> list[str]:
+    """The command's line of the list, on as many lines as it takes."""
     usage = pad(command.usage(), USAGE_CELLS)
     summary = textwrap.wrap(command.summary, max(20, width - USAGE_CELLS - 1))
     return [f"{usage if at == 0 else ' ' * USAGE_CELLS} {part}" for at, part in enumerate(summary)]
@@ -59,16 +70,16 @@ def register(commands: Commands) -> None:
         word = call.values.get("COMMAND")
         here = commands.at(call.caller.place)
         if word is None:
-            lines = [line for command in here for line in _entry(command, call.caller.width)]
+            lines = [line for command in here for line in entry(command, call.caller.width)]
             return Reply(lines=(*lines, "", *KEYS)) if call.caller.place is Place.CONSOLE else Reply(lines=tuple(lines))
         command = commands.find(word)
         if command is None:
+            if word in SHELL_VERBS:
+                return Reply(lines=(f"a verb of the shell:  python3 run.py {word} --help",))
             near = commands.nearest(word, call.caller.place)
-            raise UsageProblem(
-                f"no command {clean(word, 40)!r}." + (f" Did you mean {near}?" if near else ""), usage=False
-            )
-        also = (f"also: {', '.join(command.aliases)}",) if command.aliases else ()
-        return Reply(lines=(command.usage(), f"  {command.summary}", *(f"  {note}" for note in command.notes), *also))
+            hint = f"Did you mean {near}?" if near else "Type help for the list."
+            raise UsageProblem(f"no command {clean(word, 40)!r}. {hint}", usage=False)
+        return Reply(lines=command.details())
 
     for command in (
         Command(
@@ -100,5 +111,5 @@ def register(commands: Commands) -> None:
 
 KEYS: Final = (
     "F1 help  F2 status  F3 markets  F4 events level  F9 HALT ALL, no question  F10 quit",
-    "Full screen: `python run.py watch` in another terminal.",
+    "Full screen: `python3 run.py watch` in another terminal.",
 )

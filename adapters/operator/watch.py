@@ -1,4 +1,4 @@
-"""`python run.py watch`: the full screen, in its own process, through the control socket, twice a second.
+"""`python3 run.py watch`: the full screen, in its own process, through the control socket, twice a second.
 
 It draws from what the bot last published and can halt and resume like any other shell; closing it changes nothing. In
 the bot's own process the same screen would cost its decisions up to a millisecond and a half (measured).
@@ -151,7 +151,7 @@ class Watch:
             reply = ask(self._directory / SOCKET_NAME, Request(verb="status", json=True), ANSWER_S)
             status = from_json(reply.document or {})
         except NoBotError as missing:
-            self._missing = "start one: python run.py" if missing.gone else str(missing)
+            self._missing = "start one: python3 run.py" if missing.gone else str(missing)
         except (WireError, StatusError) as error:
             self._missing = f"it is of another version: {error}"
         else:
@@ -289,7 +289,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("watch needs a terminal; without one ask for:  python run.py status --json", file=sys.stderr)
+        print("watch needs a terminal; without one ask for:  python3 run.py status --json", file=sys.stderr)
         return EXIT_USAGE
     directory, _ = state_directory(options.config)
     demo = demo_directory(directory)

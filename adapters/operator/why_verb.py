@@ -21,6 +21,7 @@ from adapters.ledger.places import default_ledger
 from adapters.ledger.story import NothingFoundError, Story, tell
 from adapters.ledger.verify import link_holds, verify_chain
 from adapters.operator.face import Told
+from adapters.operator.printing import print_lines
 from adapters.operator.progress import Bar
 from adapters.operator.why_json import SCHEMA_VERSION, document_of
 from adapters.operator.why_text import lines_of
@@ -37,7 +38,10 @@ SHOWN: Final = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "id", metavar="ID", nargs="?", help="opportunity, set, order, fill or episode; its beginning will do"
+        "id",
+        metavar="ID",
+        nargs="?",
+        help="opportunity, set, order, fill or episode; o-1 or o-1…9 will do for o-12349",
     )
     parser.add_argument("--all", action="store_true", help="compute every decision of the ledger again")
     parser.add_argument("--ledger", type=Path, metavar="F", help="default: the configuration's, else the newest")
@@ -52,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_USAGE
     path = options.ledger or default_ledger(options.config)
     if path is None or not path.exists():
-        print(f"there is no ledger{'' if path is None else f' at {path}'} yet; start the bot or try: run.py demo")
+        where = "" if path is None else f" at {path}"
+        print(f"there is no ledger{where} yet; start the bot or try:  python3 run.py demo")
         return EXIT_OK
     try:
         told = (
@@ -66,13 +71,20 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(told.document))
     else:
-        print("\n".join(told.lines))
+        print_lines(told.lines, sys.stdout)
     return told.exit_code
 
 
 def told(path: Path, ident: str) -> Told:
-    """The story for the console and the control socket. Raises `LedgerError`."""
-    return _one(path, ident, chain=True)
+    """The story for the console and the control socket, also where the ledger cannot tell it."""
+    try:
+        return _one(path, ident, chain=True)
+    except LedgerError as error:
+        return Told(
+            lines=(str(error),),
+            document={"schema_version": SCHEMA_VERSION, "error": str(error)},
+            exit_code=EXIT_DIFFERS,
+        )
 
 
 def _one(path: Path, ident: str, *, chain: bool) -> Told:

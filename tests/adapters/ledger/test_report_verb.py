@@ -18,6 +18,7 @@ import pytest
 from adapters.ledger.connection import Ledger, open_ledger
 from adapters.ledger.mark import mark_path
 from adapters.operator.report_verb import add_arguments, run, told
+from adapters.operator.tables import cells
 from models.clock import MS, SECOND, WallNs
 from models.events import account_opened, disconnected, gap_seen, incident, reconciled, reconnected, resynced
 from models.market import MarketId
@@ -230,11 +231,30 @@ def test_the_text_begins_with_the_head_and_ends_with_the_verdict(
 
 
 def test_the_console_gets_the_same_report(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = told(path, None)
+    answer = told(path, None, 80)
 
     assert answer.exit_code == 0
     assert answer.document == as_json(path, capsys)
     assert answer.lines[0].startswith("Complete-set report")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_no_line_is_wider_than_the_screen(path: Path, width: int) -> None:
+    lines = told(path, None, width).lines
+
+    assert [line for line in lines if cells(line) > width] == []
+    assert any("←" in line for line in lines)
+
+
+def test_the_console_hears_what_is_wrong_with_the_time_or_the_ledger(path: Path, tmp_path: Path) -> None:
+    late = told(path, "yesterday", 80)
+    (tmp_path / "torn.sqlite").write_bytes(b"no ledger at all")
+    torn = told(tmp_path / "torn.sqlite", None, 80)
+
+    assert (late.exit_code, torn.exit_code) == (2, 1)
+    assert "'yesterday' is no time; write 7d" in late.lines[0]
+    assert "is not a ledger" in torn.lines[0]
+    assert late.document["error"] == late.lines[0]
 
 
 # -- restrictions

@@ -272,7 +272,7 @@ class FakeBot:
         self.slow_gate()
         return self.told
 
-    def report(self, since: str | None) -> Told:
+    def report(self, since: str | None, width: int) -> Told:
         self.slow_gate()
         return self.told
 

@@ -142,7 +142,10 @@ def test_where_no_bot_runs_a_verb_says_so_and_ends_with_sixty_nine(tmp_path: Pat
     assert typed.run("markets") == 69
     assert "no bot runs on" in typed.err.getvalue()
     assert typed.run("resume", "--yes") == 69
-    assert "it comes up halted" in typed.err.getvalue()
+    assert "comes up halted" not in typed.err.getvalue(), "nothing says so"
+    assert typed.run("halt") == 0
+    assert typed.run("resume", "--yes") == 69
+    assert "Start one:  python3 run.py  comes up halted; then resume." in typed.err.getvalue()
 
 
 def test_halt_without_a_bot_is_remembered_by_the_next_one(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.operator.command import Caller, Place, Reply, dispatch, words_of
+from actors.main import DOOR_VERBS, OFFLINE_VERBS, STARTING_VERBS
+from adapters.operator.command import SHELL_VERBS, Caller, Place, Reply, dispatch, words_of
 from adapters.operator.commands import COMMANDS
 from adapters.operator.events import Level, Selection
 from adapters.operator.face import Leaving
@@ -41,7 +42,7 @@ def test_status_at_eighty_columns() -> None:
         "markets     4 watched · fresh 3 · stale 1 · halted 0",
         "in flight   1 · fed-cut-dec ts-0009 WAITING_FILLS 31 ms (limit 3.0 s)",
         "open        nothing",
-        "today       opportunities 212 · attempts 10 · sets 9 · partial 0 · rejects 1",
+        "since start opportunities 212 · attempts 10 · sets 9 · partial 0 · rejects 1",
         "            fees $0.31 · net +$0.87",
         "paper       9 sets · optimistic +$0.99 · shifted +$0.91",
         "            pessimistic +$0.87 (quoted)",
@@ -190,6 +191,20 @@ def test_resume_shows_what_tripped_and_waits_for_the_word() -> None:
     assert bot.resumes == [(None, "looked at it", "operator")]
 
 
+def test_an_answer_to_one_halt_does_not_undo_the_next_one() -> None:
+    bot = FakeBot()
+    give(bot, "halt -- odd")
+    asked = give(bot, "resume").question
+    assert asked is not None
+
+    give(bot, "halt -- something else is wrong")
+    reply = give(bot, " ".join(asked.answers["RESUME"]))
+
+    assert bot.resumes == []
+    assert reply.exit_code == 4
+    assert "another halt came in" in reply.lines[-1]
+
+
 def test_resume_is_refused_with_the_whole_list_while_something_is_open() -> None:
     bot = FakeBot()
     give(bot, "halt")
@@ -205,6 +220,38 @@ def test_resume_is_refused_with_the_whole_list_while_something_is_open() -> None
         "  - order 9a1c is unknown",
         "  - 5 YES of nyc-snow are naked",
     )
+
+
+@pytest.mark.parametrize("words", ["halt --help", "halt -h", "help halt"])
+def test_a_command_tells_its_use_and_is_not_carried_out(words: str) -> None:
+    bot = FakeBot()
+
+    lines = give(bot, words).lines
+
+    assert lines[0] == "halt [M] [-- REASON]"
+    assert bot.halts == []
+
+
+def test_what_looks_like_help_in_a_reason_still_halts() -> None:
+    bot = FakeBot()
+
+    give(bot, "halt -- no --help left")
+
+    assert len(bot.halts) == 1
+
+
+def test_the_prompt_knows_the_verbs_of_the_shell() -> None:
+    shell = {*STARTING_VERBS, *DOOR_VERBS, *OFFLINE_VERBS} - {command.name for command in COMMANDS.all()}
+
+    assert set(SHELL_VERBS) == shell
+    assert give(FakeBot(), "watch").lines == ("watch is typed in another shell:  python3 run.py watch",)
+    assert "python3 run.py doctor --help" in give(FakeBot(), "help doctor").lines[0]
+    assert give(FakeBot(), "help nix").lines == ("no command 'nix'. Type help for the list.",)
+
+
+def test_no_open_order_is_not_no_order() -> None:
+    assert give(FakeBot(), "orders").lines == ("no order yet",)
+    assert give(FakeBot(), "orders --open").lines == ("no order is open",)
 
 
 def test_resume_of_what_is_not_halted_changes_nothing() -> None:

@@ -94,8 +94,23 @@ def test_a_question_travels_with_its_answers(path: Path, bot: FakeBot) -> None:
     reply = ask(path, Request(verb="resume"), 5)
 
     assert reply.question is not None
-    assert reply.question.answers == {"RESUME": ("resume", "--yes")}
+    [words] = reply.question.answers.values()
     assert bot.resumes == []
+    ask(path, Request(verb=words[0], args=list(words[1:])), 5)
+    assert len(bot.resumes) == 1
+
+
+def test_what_is_read_after_its_asker_has_given_up_is_not_done_but_a_halt_is(path: Path, bot: FakeBot) -> None:
+    """U02: a bot that was stopped for a minute finds a resume from before the halt, and a quit, in its socket."""
+    late = time.monotonic() - 1
+    ask(path, Request(verb="halt"), 5)
+
+    for verb, args in (("resume", ["--yes"]), ("quit", ["--wait"])):
+        assert ask(path, Request(verb=verb, args=args, until_s=late), 5).exit_code == 69
+    ask(path, Request(verb="halt", until_s=late), 5)
+
+    assert (bot.resumes, bot.left) == ([], [])
+    assert len(bot.halts) == 2
 
 
 def test_a_halt_overtakes_a_report_that_takes_for_ever(path: Path, bot: FakeBot) -> None:

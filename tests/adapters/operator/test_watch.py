@@ -232,7 +232,7 @@ def test_halting_works_also_when_the_bot_is_gone(tmp_path: Path, stack: ExitStac
     gate = Gate(tmp_path / "permit", HandClock())
     assert gate.grant_fresh("start")
     watcher = opened(tmp_path, stack)
-    watcher.shows("NO BOT — start one: python run.py")
+    watcher.shows("NO BOT — start one: python3 run.py")
 
     watcher.type(F9)
 

@@ -123,7 +123,7 @@ def test_a_bot_that_cannot_be_reached_leaves_its_last_figures_dimmed_under_a_cle
 
 
 def test_before_any_data_the_screen_says_what_to_do() -> None:
-    assert "NO BOT — start one: python run.py" in drawn(None, View(), 80, 10, "start one: python run.py")[0]
+    assert "NO BOT — start one: python3 run.py" in drawn(None, View(), 80, 10, "start one: python3 run.py")[0]
 
 
 def test_a_halt_stands_over_everything_with_its_reason() -> None:
