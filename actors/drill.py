@@ -21,6 +21,7 @@ from actors.risk import RiskActor
 from actors.simulation import SimClock, SimDispatcher, SimIds
 from adapters.gate import Gate
 from adapters.operator.places import CONFIG_DEFAULT
+from adapters.operator.printing import print_lines
 from adapters.registry import VENUES
 from adapters.settings import load_config
 from models.book import TopOfBook
@@ -95,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         conditions = [{**asdict(result), "passed": result.passed} for result in results]
         sys.stdout.write(json.dumps({"schema_version": SCHEMA_VERSION, "ok": passed, "conditions": conditions}) + "\n")
     else:
-        sys.stdout.write("".join(f"{_line(result)}\n" for result in results))
+        print_lines(map(_line, results), sys.stdout)
     return EXIT_OK if passed else EXIT_FAILED
 
 

@@ -18,7 +18,7 @@ from models.book import BookSnapshot
 from models.checkup import Check, wrong
 from models.clock import BootNs, Clock
 from models.config_machine import VenueOptions
-from models.market import Market
+from models.market import Market, MarketId
 
 VENUES: Final[Mapping[str, str]] = {
     "simulated": "adapters.simulated.adapter",
@@ -122,6 +122,12 @@ def make_market_data(
 def wants_key(name: str) -> bool:
     """Whether a venue lets nobody without a key read even its public data. Raises `UnknownVenueError`."""
     return hasattr(venue_module(name), "make_keyed_market_data")
+
+
+def wrong_id(name: str, market_id: MarketId) -> str | None:
+    """Why no market of the venue can have this id, as far as its form tells. Raises `UnknownVenueError`."""
+    look = getattr(venue_module(name), "wrong_id", None)
+    return None if look is None else cast("str | None", look(market_id))
 
 
 def make_orders(name: str, options: VenueOptions, secrets: Mapping[str, str], clock: Clock) -> Orders:

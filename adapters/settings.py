@@ -173,7 +173,8 @@ def _shown(key: str) -> str:
 
 def _unknown(key: str, line: int) -> ConfigProblem:
     names = [variable(venue, name) for venue, group in SECRET_NAMES.items() for name in group]
-    near = closest(key, names)
+    ours = {name.removeprefix(PREFIX): name for name in names}  # what all have in common makes nothing alike
+    near = ours.get(closest(key.removeprefix(PREFIX), list(ours)) or "")
     hint = f"did you mean {near}?" if near else "parameters, the mode above all, are read from config.yaml only"
     path = _shown(key) if line else f"{_shown(key)} (environment)"
     return ConfigProblem(line, 1 if line else 0, path, "is not a variable of this program", hint)

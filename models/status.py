@@ -69,6 +69,10 @@ class EventLine:
     """How many occurrences this line stands for."""
 
 
+HOLD: Final = "start"
+"""Who keeps trading off where it is no halt (`Trading.by`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trading:
     """Whether new sets may be opened now. `reason`, `by` and `since` belong to the present state, on or off."""
@@ -77,6 +81,11 @@ class Trading:
     reason: str
     by: str
     since: WallNs | None
+
+    @property
+    def waits(self) -> bool:
+        """Off until something that has begun by itself has ended, a reconcile above all: nobody has to resume it."""
+        return not self.on and self.by == HOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

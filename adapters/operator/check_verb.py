@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.operator.places import CONFIG_DEFAULT
-from adapters.registry import VENUES
+from adapters.registry import VENUES, wrong_id
 from adapters.settings import load_config, load_secrets
 from models.config import Config, canonical_json, config_hash
 from models.config_render import render_yaml
@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config, tuple(VENUES))
     secrets = load_secrets(os.environ, DOTENV)
     mistakes = [*_lines(config), *_lines(secrets)]
+    if isinstance(config, Config):
+        mistakes += [f"{options.config}: markets: {problem}" for problem in _wrong_ids(config)]
     if options.json:
         print(json.dumps(_document(config, mistakes)))
     elif mistakes:
@@ -46,6 +48,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _lines(loaded: object) -> list[str]:
     return list(loaded.lines()) if isinstance(loaded, ConfigErrors) else []
+
+
+def _wrong_ids(config: Config) -> list[str]:
+    found = (wrong_id(venue, market_id) for market_id, venue in config.market_venues().items())
+    return [problem for problem in found if problem is not None]
 
 
 def _tell(config: Config, options: argparse.Namespace) -> None:

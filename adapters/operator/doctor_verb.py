@@ -20,6 +20,7 @@ from adapters.ledger.connection import open_reader
 from adapters.ledger.errors import LedgerError
 from adapters.ledger.verify import verify_chain
 from adapters.operator.places import CONFIG_DEFAULT
+from adapters.operator.printing import print_lines
 from adapters.redaction import Redactor
 from adapters.registry import CHECKS, account_checks, make_market_data, wants_key
 from adapters.settings import Secrets, load_config, load_secrets
@@ -154,9 +155,9 @@ def _account(config: Config, name: VenueName, secrets: Secrets, *, offline: bool
 
 
 def _tell(about: str, check: Check, redact: Redactor) -> None:
-    print(redact.redact(f"{_SIGNS[check.grade]} {about:<10} {check.name:<13} {check.text}"))
+    print_lines([redact.redact(f"{_SIGNS[check.grade]} {about:<10} {check.name:<13} {check.text}")], sys.stdout)
     if check.remedy:
-        print(redact.redact(f"  {'':<10} {'':<13} -> {check.remedy}"), file=sys.stdout)
+        print_lines([redact.redact(f"  {'':<10} {'':<13} -> {check.remedy}")], sys.stdout)
 
 
 def _document(told: list[tuple[str, Check]], code: int) -> dict[str, object]:

@@ -24,7 +24,8 @@ EXIT_OK: Final = 0
 EXIT_UNREACHABLE: Final = 69
 EXIT_CONFIG: Final = 78
 REQUESTS_PER_SECOND: Final = 5
-REAL: Final = [name for name in VENUES if name != "simulated"]
+SIMULATED: Final = "simulated"
+REAL: Final = [name for name in VENUES if name != SIMULATED]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         found = catalog.find(" ".join(options.query))
     except (VenueReadError, VenueReadRefusedError) as error:
-        print(error, file=sys.stderr)
+        print(f"{venue} gave no answer: {error}", file=sys.stderr)
+        if venue == SIMULATED:
+            print("start it first:  python3 run.py simulate", file=sys.stderr)
         return EXIT_UNREACHABLE
     if options.json:
         print(json.dumps({"schema_version": SCHEMA_VERSION, "venue": venue, "markets": [_document(m) for m in found]}))

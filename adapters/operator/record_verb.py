@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         markets = venue.markets([m for m, of in config.market_venues().items() if of == name])
     except (VenueReadError, VenueReadRefusedError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name} gave no answer: {error}", file=sys.stderr)
         return EXIT_UNREACHABLE
     header = TapeHeader(tape=TAPE_VERSION, venue=name, markets=[module.tape_entry(market) for market in markets])
     try:

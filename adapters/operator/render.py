@@ -193,7 +193,11 @@ def banner(status: StatusSnapshot) -> list[str]:
         parts.append(f"config {status.config_hash[:8]}")
     if status.ledger:
         parts.append(f"ledger {status.ledger}")
-    state = "ON" if status.trading.on else f"HALTED ({status.trading.reason}); `resume` turns it on"
+    state = f"HALTED ({status.trading.reason}); `resume` turns it on"
+    if status.trading.on:
+        state = "ON"
+    elif status.trading.waits:
+        state = f"not yet ({status.trading.reason})"
     return [" · ".join(parts), f"Type help, Tab completes, Ctrl-R searches history, F9 halts. Trading: {state}"]
 
 

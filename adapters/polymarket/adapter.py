@@ -77,9 +77,9 @@ class PolymarketVenue:
         self._http.close()
 
     def markets(self, market_ids: Sequence[MarketId]) -> list[Market]:
-        wrong = [market_id for market_id in market_ids if not _CONDITION_ID.match(market_id)]
-        if wrong:
-            raise VenueReadRefusedError(f"{wrong[0]!r} is no Polymarket condition id (0x and 64 hex digits)")
+        wrong = next((problem for market_id in market_ids if (problem := wrong_id(market_id))), None)
+        if wrong is not None:
+            raise VenueReadRefusedError(wrong)
         found = self._rest.gamma_markets(market_ids)
         markets = []
         for market_id in market_ids:
@@ -159,6 +159,12 @@ class PolymarketVenue:
 
 
 # -- what `adapters/registry.py` asks of every venue
+
+
+def wrong_id(market_id: MarketId) -> str | None:
+    """Why no market of this venue can have this id."""
+    known = _CONDITION_ID.match(market_id)
+    return None if known else f"{market_id!r} is no Polymarket condition id (0x and 64 hex digits)"
 
 
 def make_market_data(options: VenueOptions, clock: Clock, requests_per_second: int) -> PolymarketVenue:

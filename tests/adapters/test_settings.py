@@ -75,8 +75,9 @@ def test_the_mode_cannot_be_set_by_a_variable(tmp_path: Path) -> None:
         {"DUTCHBOOK_MODE": "live"}, env_file(tmp_path, "A=1\nDUTCHBOOK_MODE=live\nDUTCHBOOK_MIN_EDGE=0\n")
     )
 
-    assert "DUTCHBOOK_MODE (environment): is not a variable of this program; hint: " in said
-    assert ".env:3:1: DUTCHBOOK_MIN_EDGE: is not a variable of this program; hint: " in said
+    there = "hint: parameters, the mode above all, are read from config.yaml only"
+    assert f"DUTCHBOOK_MODE (environment): is not a variable of this program; {there}" in said
+    assert f".env:3:1: DUTCHBOOK_MIN_EDGE: is not a variable of this program; {there}" in said
 
 
 def test_a_misspelt_variable_is_answered_with_the_nearest(tmp_path: Path) -> None:
