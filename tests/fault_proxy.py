@@ -16,7 +16,6 @@ import random
 import socket
 import struct
 import threading
-import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -227,12 +226,3 @@ def _close(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
     sock.close()
-
-
-def wait_until(condition: object, limit_s: float = 10.0) -> None:
-    """Poll `condition` until it is true; fail the test after `limit_s`."""
-    assert callable(condition)
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.001)

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 from adapters.operator.client import NoBotError, ask
 from adapters.operator.control_wire import Request
-from tests import canaries
+from tests import canaries, polling
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RUN: Final = (sys.executable, str(ROOT / "run.py"))
@@ -32,13 +32,8 @@ SECOND: Final = 1_000_000_000
 T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], T], timeout_s: float = 20.0, every_s: float = 0.02) -> T:
-    """Poll until `look` gives something true."""
-    ends = time.monotonic() + timeout_s
-    while not (found := look()):
-        assert time.monotonic() < ends, f"{what}: not within {timeout_s:g} s"
-        time.sleep(every_s)
-    return found
+def until(what: str, look: Callable[[], T], timeout_s: float = 20.0) -> T:
+    return polling.until(look, what, timeout_s)
 
 
 def environment(home: Path) -> dict[str, str]:

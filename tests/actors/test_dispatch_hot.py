@@ -31,8 +31,8 @@ from tests.actors.workers import (
     raising,
     reached,
     run,
-    until,
 )
+from tests.polling import until
 
 pytestmark = pytest.mark.filterwarnings("error")
 

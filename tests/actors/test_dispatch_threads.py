@@ -27,8 +27,8 @@ from tests.actors.workers import (
     raising,
     reached,
     run,
-    until,
 )
+from tests.polling import until
 
 Threaded = OwnDispatcher | PoolDispatcher
 

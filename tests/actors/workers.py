@@ -11,6 +11,7 @@ import pykka
 
 from actors.base import BotActor
 from actors.dispatch import Dispatcher
+from tests.polling import until
 
 W = TypeVar("W", bound=BotActor)
 
@@ -95,16 +96,6 @@ def finish(*threads: threading.Thread) -> None:
     for thread in threads:
         thread.join(PATIENCE_S)
         assert not thread.is_alive(), f"{thread.name} hangs"
-
-
-def until(condition: Callable[[], object], what: str = "it never happened") -> None:
-    """Poll with a deadline; for conditions that nobody signals."""
-    tick = threading.Event()
-    for _ in range(int(PATIENCE_S / 0.001)):
-        if condition():
-            return
-        tick.wait(0.001)
-    raise AssertionError(what)
 
 
 def heard(actor: Worker, count: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -50,6 +49,7 @@ from models.orders import (
 )
 from tests.adapters.kalshi.stage import kalshi_stage
 from tests.canaries import ACCOUNTS
+from tests.polling import until
 
 CASH = 1_000
 QUICK = FeedLimits(idle_s=0.01, backoff_initial_s=0.05, backoff_max_s=0.2)
@@ -220,14 +220,6 @@ def listening(stage: OrdersStage, orders: Orders | None = None) -> Iterator[List
         yield listener
     finally:
         feed.stop()
-
-
-def until(condition: Callable[[], bool], what: str, limit_s: float = 10.0) -> None:
-    deadline = time.monotonic() + limit_s
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
-        pause.wait(0.01)
 
 
 def sealed(intent: OrderIntent) -> CommittedIntent:

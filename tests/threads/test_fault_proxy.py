@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fault_proxy import FaultProxy, Faults, wait_until
+from tests.fault_proxy import FaultProxy, Faults
+from tests.polling import until
 
 DATA = bytes(range(256)) * 40
 
@@ -128,4 +129,4 @@ def test_levers_act_on_what_is_up_and_on_what_comes(server: tuple[str, int]) -> 
         assert fetch(proxy.address)[1] == "reset"
         proxy.heal()
         assert fetch(proxy.address) == (DATA, "silent")
-        wait_until(lambda: proxy.accepted == 4)
+        until(lambda: proxy.accepted == 4)

@@ -6,7 +6,6 @@ A stage is a running venue with its options; everything else goes through the re
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -35,6 +34,7 @@ from models.config_machine import VenueOptions
 from models.market import BookModel, Market, MarketId
 from tests.adapters.kalshi.stage import kalshi_stage
 from tests.adapters.polymarket.examples import BTC_TAPE
+from tests.polling import until
 
 DEAD = VenueOptions(rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:1/")
 
@@ -137,13 +137,6 @@ class Listener:
 
     def ready(self) -> list[TopOfBook]:
         return [top for top in (book.top() for book in self.books.values()) if top.not_ready is None]
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        threading.Event().wait(0.01)
 
 
 @contextmanager

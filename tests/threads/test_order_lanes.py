@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -27,6 +26,7 @@ from models.messages import (
 from models.orders import Accepted, AttemptId, CancelResult, OutcomeUnknown, ProbeFailed, Purpose, Refused
 from tests.adapters.test_order_calls import Gate, an_intent
 from tests.fake_orders import FakeOrders, cancelled, sealed
+from tests.polling import until
 from tests.trading import shares
 
 SIMULATED = VenueName("simulated")
@@ -101,13 +101,6 @@ def hasty():
     made.stop()
 
 
-def wait_until(condition, patience_s=PATIENCE_S):
-    ends = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < ends, "it did not happen"
-        threading.Event().wait(0.002)
-
-
 def test_both_legs_go_out_at_the_same_time_on_two_threads(bot):
     both_inside = threading.Barrier(2, timeout=PATIENCE_S)
     bot.venue.after_gate = both_inside.wait
@@ -131,7 +124,7 @@ def test_a_cancel_and_an_unwind_do_not_wait_behind_hung_submits(bot):
     bot.venue.after_gate = bot.hang
     for leg in range(4):
         bot.send(an_intent(leg=leg))
-    wait_until(lambda: len(bot.venue.sent) == 2)
+    until(lambda: len(bot.venue.sent) == 2)
     bot.venue.after_gate = lambda: None
 
     bot.lanes.tell(CancelOrder(intent=an_intent(), venue_order_id=None))
@@ -147,7 +140,7 @@ def test_a_full_opening_lane_refuses_by_itself_and_sends_nothing(bot):
     bot.venue.before_gate = bot.hang
     for leg in range(2):
         bot.send(an_intent(leg=leg))
-    wait_until(lambda: len(bot.venue.threads) == 2)
+    until(lambda: len(bot.venue.threads) == 2)
     for leg in range(OPENING_BOUND + 3):
         bot.send(an_intent(leg=2 + leg))
 

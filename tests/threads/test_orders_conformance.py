@@ -29,7 +29,8 @@ from models.orders import (
     TimeInForce,
     VenueOrderStatus,
 )
-from tests.threads.orders_stage import CASH, DEAD, STAGES, OrdersStage, gate, listening, sealed, until, venue_id
+from tests.polling import until
+from tests.threads.orders_stage import CASH, DEAD, STAGES, OrdersStage, gate, listening, sealed, venue_id
 
 LOW = PriceMicros(10_000)
 

@@ -8,7 +8,7 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from adapters.operator.control_wire import REQUEST_LIMIT, Request
 from adapters.operator.control_worker import WAITING_MAX
 from adapters.operator.face import Told
 from tests.adapters.operator.fake_bot import FakeBot
+from tests.polling import until
 
 
 @pytest.fixture
@@ -56,13 +57,6 @@ def answer_of(peer: socket.socket) -> dict[str, object]:
     document = json.loads(received)
     assert isinstance(document, dict)
     return document
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_the_socket_is_the_operators_alone(path: Path) -> None:

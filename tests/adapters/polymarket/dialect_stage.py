@@ -35,7 +35,8 @@ from models.clock import MS
 from models.config_machine import VenueOptions, WalletType
 from models.market import Market, MarketId
 from models.money import MICRO, parse_micros
-from tests.threads.orders_stage import QUICK, until
+from tests.polling import until
+from tests.threads.orders_stage import QUICK
 
 CASH = 1_000
 _salts = count(1)

@@ -19,7 +19,7 @@ from models.money import MICRO
 from tests.adapters.polymarket.dialect_stage import CASH, DialectStage, dialect
 from tests.adapters.polymarket.test_scenarios_account import SLUG
 from tests.adapters.polymarket.vectors import ADDRESS, KEY
-from tests.threads.orders_stage import until
+from tests.polling import until
 
 CONDITION = "0x" + "ab" * 32
 WALLET = "0x1111111111111111111111111111111111111111"

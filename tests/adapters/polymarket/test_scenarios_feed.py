@@ -14,7 +14,7 @@ from models.book import BookLost, BookSnapshot, BookUpdate
 from models.market import MarketId, Outcome
 from models.messages import MarketResolved, TickChanged
 from tests.adapters.polymarket.dialect_stage import DialectStage, Watch, dialect
-from tests.threads.orders_stage import until
+from tests.polling import until
 
 SLUG = "peace-talks-this-year"
 

@@ -31,7 +31,8 @@ from models.orders import (
 from tests.adapters.polymarket.dialect_stage import CASH, DialectStage, dialect, heard
 from tests.adapters.polymarket.test_scenarios_account import an_order, placed
 from tests.adapters.polymarket.test_scenarios_venue import FREE, HELD, keys
-from tests.threads.orders_stage import gate, sealed, until
+from tests.polling import until
+from tests.threads.orders_stage import gate, sealed
 
 LOW = PriceMicros(300_000)
 

@@ -18,7 +18,7 @@ from models.money import MICRO
 from models.orders import ClientOrderId
 from tests.adapters.polymarket.dialect_stage import CASH, DialectStage, dialect, heard
 from tests.adapters.polymarket.test_scenarios_account import an_order, placed
-from tests.threads.orders_stage import until
+from tests.polling import until
 
 FREE = "peace-talks-this-year"
 CHARGED = "fed-cut-december"

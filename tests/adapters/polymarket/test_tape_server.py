@@ -6,8 +6,7 @@ import gzip
 import json
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from models.book_keeping import Book
 from models.config_machine import VenueOptions
 from models.market import MarketId
 from tests.adapters.polymarket.examples import BINARY_TAPE, BTC_TAPE
+from tests.polling import until
 
 BINARY_MARKET = MarketId("0x70909f0ba8256a89c301da58812ae47203df54957a07c7f8b10235e877ad63c2")
 
@@ -110,13 +110,6 @@ class Listener:
         self.states.append(state)
         if state.kind == "down":
             self.closed.set()
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        threading.Event().wait(0.005)
 
 
 @pytest.fixture
