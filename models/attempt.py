@@ -167,7 +167,11 @@ class Attempt:
         return replace(self, orders=orders)
 
     def alarms(self) -> frozenset[tuple[ClientOrderId, Alarm]]:
-        return frozenset((life.intent.client_order_id, alarm) for life in self.orders for alarm in life.alarms())
+        found = {(life.intent.client_order_id, alarm) for life in self.orders for alarm in life.alarms()}
+        for life in self.orders:
+            if life.overcharged(self.fees[life.intent.leg]):
+                found.add((life.intent.client_order_id, Alarm.FEE_ABOVE_SCHEDULE))
+        return frozenset(found)
 
     @property
     def worries(self) -> tuple[str, ...]:

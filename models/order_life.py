@@ -42,6 +42,9 @@ OrderFact = Accepted | Refused | OutcomeUnknown | OrderSeen | OrderNotFound | Pr
 SOURCES_FOR_ABSENCE = 2
 """Absence is believed from this many different sources, each asked after the visibility horizon (V08)."""
 
+FEE_SLACK = MicroUsd(10_000)
+"""Per execution, beside a quarter of the fee: venues round each one, and some the whole cash flow."""
+
 _RANK = {FillState.PROVISIONAL: 0, FillState.FINAL: 1, FillState.REVERSED: 2}
 
 
@@ -66,6 +69,8 @@ class Alarm(enum.StrEnum):
     FILLED_AFTER_END = "filled_after_end"
     FILLS_DISAGREE = "fills_disagree"
     FINAL_REVERSED = "final_reversed"
+    FEE_ABOVE_SCHEDULE = "fee_above_schedule"
+    """Every decision stands on the schedule: with another one in force the sets that look good may lose (V05)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +235,11 @@ class OrderLife:
             if f.state is not FillState.REVERSED
         )
         return MicroUsd(total + taker_fee(schedule, self.intent.limit_price, self.unpriced))
+
+    def overcharged(self, schedule: FeeSchedule) -> bool:
+        """Whether the venue has charged clearly more for an execution than the schedule says."""
+        charged = (f for f in self.fills if f.fee is not None)
+        return any((f.fee or 0) > taker_fee(schedule, f.price, f.size) * 5 // 4 + FEE_SLACK for f in charged)
 
     def worst_cost(self, schedule: FeeSchedule) -> MicroUsd:
         """Most that a BUY can still come to cost with fees: what is filled, plus what may fill at the limit (I9)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from models.book import NotReady
-from models.clock import SECOND
+from models.clock import SECOND, BootNs
 from models.fees import FeeSchedule, taker_fee
 from models.market import Action
-from models.messages import CommitFailed, CommitIntents, IncidentSeen, MergeSets, ProbeOrder
+from models.messages import CommitFailed, CommitIntents, FillSeen, IncidentSeen, MergeSets, ProbeOrder
 from models.money import PriceMicros, cost_rounded_up
 from models.orders import CancelResult, FillState, Purpose, TimeInForce, VenueOrderStatus
 from models.rows import AttemptChanged, Ending, FillReported, OrderChanged
@@ -14,7 +16,7 @@ from models.set_events import AskLadders, AskSnapshots, Halt, StartTimer
 from models.set_state import State, TimerName
 from models.set_steps import MAX_REMEDIES
 from models.sets import LegPolicy
-from tests.stage import Stage, exposure
+from tests.stage import Stage, a_fill, exposure
 from tests.trading import a_market, a_top, execution_terms, levels, price, shares, yes_basket
 
 TOGETHER = LegPolicy.TOGETHER
@@ -186,6 +188,36 @@ def test_an_order_kept_back_by_our_own_gate_is_no_reject_of_the_venue():
 
     assert last_row(stage).ending is Ending.REJECTED
     assert stage.incidents("reject") == 0
+
+
+# -- what the venue charges
+
+
+@pytest.mark.parametrize(("factor", "halts"), [(0.5, False), (1.0, False), (1.5, True), (3.0, True)])
+def test_a_fee_clearly_above_the_schedule_halts_because_every_decision_stands_on_the_schedule(factor, halts):
+    fees = FeeSchedule(name="q", as_of="2026-11-22", rate_micros=70_000)
+    stage = Stage(execution_terms(market=a_market(fees=fees)))
+    stage.approve(a_top(yes_ask="0.40", no_ask="0.45"))
+    stage.accept(0, 10, fills=False)
+    charged = int(taker_fee(fees, price("0.40"), shares(10)) * factor)
+
+    stage.tell(FillSeen(fill=a_fill(stage.order(0), 10, fee=charged), at=BootNs(stage.now)))
+
+    assert stage.halted is halts
+    assert stage.incidents("fee_above_schedule") == halts
+    stage.accept(1, 10)
+    assert stage.state is State.COOLDOWN, "the set is finished all the same"
+    assert stage.incidents("fee_above_schedule") == halts, "said once"
+
+
+def test_what_rounding_adds_to_a_fee_is_none_above_the_schedule():
+    stage = Stage()
+    stage.approve()
+    stage.accept(0, 10, fills=False)
+
+    stage.tell(FillSeen(fill=a_fill(stage.order(0), 10, fee=10_000), at=BootNs(stage.now)))
+
+    assert not stage.halted
 
 
 # -- half-filled
