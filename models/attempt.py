@@ -7,7 +7,7 @@ case adds what may still fill. N legs everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from models.clock import BootNs
@@ -16,6 +16,7 @@ from models.market import Action, MarketId, Outcome, SetId
 from models.money import MicroShares, MicroUsd, PriceMicros, divide_down, text
 from models.order_life import Alarm, OrderLife, Phase
 from models.orders import AttemptId, ClientOrderId, derive_client_order_id
+from models.residue import SlowWork
 
 CLOSED: Final = frozenset(
     (
@@ -82,6 +83,8 @@ class Attempt:
     """Protective rounds that met a book."""
     remedy_from: int = 0
     """Index of the first order of the newest protective round."""
+    slow: SlowWork = field(default_factory=SlowWork)
+    """What the slow cadence has tried; kept for as long as the attempt, because what was mended may come back."""
     stranded: bool = False
     """The surplus is smaller than anything the venue takes: it is kept and reported, no longer worked."""
     merged: MicroShares = MicroShares(0)

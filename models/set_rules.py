@@ -304,9 +304,7 @@ def ask_all(record: U, _event: StreamRestored, turn: Turn) -> U:
     for life in record.attempt.orders:
         if not life.ended and life.committed_at is not None:
             turn.do(ProbeOrder(intent=life.intent, venue_order_id=life.venue_order_id))
-    if isinstance(record, Exposed):
-        return replace(record, work=after_news(record.work))
-    return record
+    return replace(record, attempt=replace(record.attempt, slow=after_news(record.attempt.slow)))
 
 
 @leads_to({})

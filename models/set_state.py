@@ -13,7 +13,6 @@ from typing import ClassVar
 from models.attempt import Attempt
 from models.clock import BootNs
 from models.messages import LaddersSeen
-from models.residue import SlowWork
 
 
 class State(enum.StrEnum):
@@ -145,7 +144,6 @@ class Exposed(UnderWay):
     state: ClassVar[State] = State.EXPOSED
     why: str
     ladders: Ladders | None = None
-    work: SlowWork = field(default_factory=SlowWork)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,19 +234,20 @@ def _apply(record: PartialFillProtect, choice: ProtectionChoice, turn: Turn) -> 
 def _apply_slowly(record: Exposed, choice: ProtectionChoice, turn: Turn) -> Record:
     """One look of the slow cadence. What it finds becomes orders where that is due, and rows where it is news."""
     attempt, naked = record.attempt, record.attempt.surplus
-    work, remind = reminded(record.work, turn.now)
+    work, remind = reminded(attempt.slow, turn.now)
     if remind:
         turn.incident("exposed", f"{shares(naked)} still naked after {attempt.remedies} protective rounds")
     if choice.remedy is Remedy.HOLD:
         work, news = held(work, choice.why, turn.now)
         if news or choice.untradable:
             turn.write(set_rows.protection(attempt, choice, turn.wall))
-        looked = replace(record, ladders=None, work=work)
+        looked = replace(record, ladders=None, attempt=replace(attempt, slow=work))
         return _strand(looked, turn) if choice.untradable else looked
     if not due(work, choice, naked, turn.now, flatly=attempt.refused_flatly()):
-        return replace(record, ladders=None, work=work)
+        return replace(record, ladders=None, attempt=replace(attempt, slow=work))
     turn.write(set_rows.protection(attempt, choice, turn.wall))
-    return _protect_by(replace(record, work=sent(work, choice, naked, turn.now)), choice, turn)
+    work = sent(work, choice, naked, turn.now)
+    return _protect_by(replace(record, attempt=replace(attempt, slow=work)), choice, turn)
 
 
 def _protect_by(record: M, choice: ProtectionChoice, turn: Turn) -> M:

@@ -7,6 +7,7 @@ import pytest
 from models.book import NotReady
 from models.clock import SECOND
 from models.messages import StreamRestored
+from models.orders import FillState
 from models.residue import CADENCE_NS, CLOSED_MAX_NS, REFUSED_MAX_NS
 from models.set_events import AskLadders
 from models.set_state import State, TimerName
@@ -184,3 +185,18 @@ def test_books_that_come_and_go_gain_no_row_at_every_look():
             stage.refuse(-1)
 
     assert len(stage.protections()) - rows <= 75
+
+
+def test_fills_that_are_reversed_again_and_again_are_followed_more_and_more_rarely():
+    """Each time the residue is sold, and each time the venue takes the sale back."""
+    stage = exposed()
+    began, sent = stage.now, len(stage.intents)
+    while stage.now - began < HOUR * SECOND:
+        if look(stage, **WAY_OUT):
+            stage.accept(-1, 10, fills=False)
+            trade = stage.fill(-1, 10, state=FillState.PROVISIONAL)
+            stage.wait(3)
+            stage.fill(-1, 10, state=FillState.REVERSED, trade=trade)
+        assert stage.state is State.EXPOSED
+
+    assert len(stage.intents) - sent <= HOUR * SECOND / CLOSED_MAX_NS + 8
