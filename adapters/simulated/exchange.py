@@ -27,6 +27,7 @@ from adapters.simulated.orders import (
     ResolutionAnnounced,
     StatusAnnounced,
     TradePrinted,
+    changes_by_market,
 )
 from adapters.simulated.settlement import merge, resolve, settle_due
 from adapters.simulated.streams import Effect, Streams
@@ -208,14 +209,8 @@ class InProcessExchange:
     def _publish(self, now: int) -> None:
         """Tell the streams what the engine did: one delta per market, then the rest in order."""
         happenings = self.engine.drain()
-        levels: dict[MarketId, dict[tuple[int, int], int]] = {}
-        for happening in happenings:
-            if isinstance(happening, LevelsChanged):
-                changed = levels.setdefault(happening.market_id, {})
-                for side, price, size in happening.changes:
-                    changed[side, price] = size
-        for market_id, changed in levels.items():
-            self.streams.publish_changes(market_id, [(s, p, size) for (s, p), size in changed.items()], now)
+        for market_id, changes in changes_by_market(happenings).items():
+            self.streams.publish_changes(market_id, changes, now)
         for happening in happenings:
             match happening:
                 case LevelsChanged():

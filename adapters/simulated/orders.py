@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -201,6 +202,19 @@ class ResolutionAnnounced:
 
 
 Happening = LevelsChanged | TradePrinted | OrderChanged | FillChanged | StatusAnnounced | ResolutionAnnounced
+
+
+def changes_by_market(happenings: Iterable[Happening]) -> dict[MarketId, list[Change]]:
+    """What one command did to the books: the last total of every level that changed, for one message per market."""
+    levels: dict[MarketId, dict[tuple[int, int], int]] = {}
+    for happening in happenings:
+        if isinstance(happening, LevelsChanged):
+            changed = levels.setdefault(happening.market_id, {})
+            changed.update({(side, price): total for side, price, total in happening.changes})
+    return {
+        market_id: [(side, price, total) for (side, price), total in changed.items()]
+        for market_id, changed in levels.items()
+    }
 
 
 def notional(price: int, size: int) -> MicroUsd:

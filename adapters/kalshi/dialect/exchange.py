@@ -36,6 +36,7 @@ from adapters.simulated.orders import (
     Trade,
     TradePrinted,
     VenueOrder,
+    changes_by_market,
     notional,
 )
 from adapters.simulated.settlement import merge
@@ -242,14 +243,8 @@ class KalshiExchange(InProcessExchange):
             if isinstance(happening, FillChanged):
                 self._net(happening.account, happening.market_id, now)
         self.engine.drain()
-        levels: dict[MarketId, dict[tuple[int, int], int]] = {}
-        for happening in happenings:
-            if isinstance(happening, LevelsChanged):
-                changed = levels.setdefault(happening.market_id, {})
-                for side, price, size in happening.changes:
-                    changed[side, price] = size
-        for market_id, changed in levels.items():
-            self.kalshi.publish_changes(market_id, [(s, p, size) for (s, p), size in changed.items()], now)
+        for market_id, changes in changes_by_market(happenings).items():
+            self.kalshi.publish_changes(market_id, changes, now)
         for happening in happenings:
             self._tell(happening, now)
 

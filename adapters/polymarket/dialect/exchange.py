@@ -22,7 +22,6 @@ from adapters.simulated.faults import Lever, LeverName, duration_ns
 from adapters.simulated.listing import Listing
 from adapters.simulated.orders import (
     FillChanged,
-    LevelsChanged,
     OrderChanged,
     OrderRequest,
     OrderState,
@@ -30,6 +29,7 @@ from adapters.simulated.orders import (
     Trade,
     TradePrinted,
     VenueOrder,
+    changes_by_market,
 )
 from adapters.simulated.streams import Streams
 from models.clock import SECOND
@@ -177,13 +177,8 @@ class PolymarketExchange(InProcessExchange):
                 self.trade_rows.retried.add(trade.trade_id)
         self._known_trades = len(self.engine.trades)
         happenings = self.engine.drain()
-        levels: dict[MarketId, dict[tuple[int, int], int]] = {}
-        for happening in happenings:
-            if isinstance(happening, LevelsChanged):
-                changed = levels.setdefault(happening.market_id, {})
-                changed.update({(side, at): total for side, at, total in happening.changes})
-        for market_id, changed in levels.items():
-            self.channels.publish_changes(market_id, [(s, p, total) for (s, p), total in changed.items()], now)
+        for market_id, changes in changes_by_market(happenings).items():
+            self.channels.publish_changes(market_id, changes, now)
         for happening in happenings:
             match happening:
                 case TradePrinted(market_id, outcome, at, shares, taker):
