@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import Final
@@ -13,10 +14,13 @@ from adapters.operator.signals import StopRequest
 from adapters.permit import HaltsSeen
 from models.clock import SECOND
 from models.config_render import render_yaml
+from models.hostile import clean
 from models.listing import OpportunityLine, OrderLine, PositionLine, TradeLine
 from models.market import MarketId
 from models.messages import LaddersSeen, LaddersWanted
-from models.status import StatusSnapshot
+from models.status import EventKind, StatusSnapshot
+
+logger = logging.getLogger(__name__)
 
 RECONCILE_S: Final = 3.0
 """How long `resume` waits for a fresh comparison where the last one forbids it. A real difference takes longer than
@@ -47,6 +51,13 @@ class Face:
         else:
             already = market_id in gate.market_halts
             record = gate.trip_market(market_id, reason, by)
+        if already and (record.reason, record.by) != (
+            clean(reason),
+            by,
+        ):  # the first reason stands; this one, which a resume has to answer too, is told here
+            words = f"halted again by {by}: {reason}"
+            self._system.board.post(EventKind.HALT, market_id or "", words, fold=words)
+            logger.warning("halted again by %s: %s", by, reason)
         persisted = gate.halt_on_disk(market_id)
         return Halted(reason=record.reason, by=record.by, at=record.at, already=already, persisted=persisted)
 

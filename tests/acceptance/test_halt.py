@@ -37,6 +37,7 @@ def test_a_halt_survives_kill_9_and_only_resume_ends_it(tmp_path: Path) -> None:
         until("opportunities recorded while halted", lambda: opportunities(bot) > seen, 30)
         assert rows(bot.ledger, "SELECT 1 FROM opportunities WHERE at > ? AND decision = 'traded'", (before,)) == []
 
+        assert verb(tmp_path, "halt", "--", "worse news").returncode == 0
         unasked = verb(tmp_path, "resume")
         assert unasked.returncode == 2
         assert "add --yes" in unasked.stderr
@@ -48,6 +49,7 @@ def test_a_halt_survives_kill_9_and_only_resume_ends_it(tmp_path: Path) -> None:
 
     assert code == 0
     assert "HALTED (odd news)" in out
+    assert "halted again by operator (shell): worse news" in out
     told = [row["text"] for row in rows(bot.ledger, "SELECT text FROM events ORDER BY seq")]
     assert "starts halted by operator (shell): odd news" in told
     assert "read the news" in told
