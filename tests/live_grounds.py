@@ -6,7 +6,6 @@ venue knows the bot's orders, and which faults cannot exist on it. A further ven
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,21 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.kalshi.order_wire import wire_id
+from adapters.ledger.unfinished import orders_named
 from adapters.polymarket.account import make_account
 from adapters.polymarket.terms import MarketTerms
-from models.clock import WallNs
 from models.config_machine import VenueOptions, WalletType
-from models.market import Action, MarketId, Outcome, SetId, VenueName
-from models.money import MicroShares, PriceMicros
-from models.orders import AttemptId, ClientOrderId, OrderIntent, Purpose, TimeInForce
+from models.market import MarketId
+from models.orders import ClientOrderId, OrderIntent
 from tests.children import FAULTS_CONFIG, ROOT, VenueProcess
 from tests.oracle import reading
 
 Ready = Mapping[str, Any]
-
-_INTENTS: Final = """
-    SELECT client_order_id, attempt_id, set_id, venue, market_id, leg, outcome, action, limit_price, size,
-        time_in_force, purpose, intent_at FROM order_intents WHERE adopted = 0"""
 
 
 @dataclass(frozen=True)
@@ -72,26 +66,9 @@ def own_names(ledger: Path) -> set[str]:
 def intents(ledger: Path) -> list[OrderIntent]:
     """Everything that was ever committed."""
     with closing(reading(ledger)) as connection:
-        return [_intent(row) for row in connection.execute(_INTENTS)]
-
-
-def _intent(row: sqlite3.Row | tuple[Any, ...]) -> OrderIntent:
-    own, attempt, set_id, venue, market, leg, outcome, action, price, size, force, purpose, at = row
-    return OrderIntent(
-        client_order_id=ClientOrderId(own),
-        attempt_id=AttemptId(attempt),
-        set_id=SetId(set_id),
-        venue=VenueName(venue),
-        market_id=MarketId(market),
-        leg=leg,
-        outcome=Outcome(outcome),
-        action=Action(action),
-        limit_price=PriceMicros(price),
-        size=MicroShares(size),
-        time_in_force=TimeInForce(force),
-        purpose=Purpose(purpose),
-        at=WallNs(at),
-    )
+        rows = connection.execute("SELECT client_order_id FROM order_intents WHERE adopted = 0")
+        own = [ClientOrderId(row[0]) for row in rows]
+        return [order.intent for order in orders_named(connection, own, ())]
 
 
 # -- the exchange's own protocol
