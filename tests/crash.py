@@ -3,9 +3,10 @@
     python -m tests.crash [--kills 300] [--workers 3] [--seed 1]
 
 Each worker has an exchange and a bot of its own. A life of the bot: it starts, reconciles, re-arms by its rule, opens
-at least one new set, and is killed a random while later (every fifth life dies while it still starts). After each kill
-the ledger is read: what was in which state. After each restart it is looked at whether the newest row of before is
-still there. At the end ledger and venue must agree to the micro-dollar, with no order that only one of them knows.
+at least one new set, and is killed a random while later (every fifth life dies while it still starts; in a few the
+venue refuses whatever could mend a half-filled set, and they die EXPOSED). After each kill the ledger is read: what was
+in which state. After each restart it is looked at whether the newest row of before is still there. At the end ledger
+and venue must agree to the micro-dollar, with no order that only one of them knows.
 
 Where a restart finds reason to halt, it has to stay halted until the operator resumes; this harness is the operator.
 """
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from models.set_steps import MAX_REMEDIES
 from tests.children import BotProcess, HarnessError, VenueProcess, a_bot, a_venue, changed_config, tail
 from tests.oracle import disagreements, naked, reading, strangers
 
@@ -34,6 +36,7 @@ ATTEMPT_STATES: Final = (
     "WAITING_FILLS",
     "IN_DOUBT",
     "PARTIAL_FILL_PROTECT",
+    "EXPOSED",
     "SUCCESS",
 )
 ORDER_STATES: Final = ("intended", "sent", "live", "unknown", "ended")
@@ -44,7 +47,11 @@ HANGS_ON: Final = ("attempts", "attempt_changes", "order_intents", "order_change
 
 DIE_STARTING: Final = 0.2
 """Part of the lives that end before trading is on."""
-REARM_S: Final = 60.0
+DIE_EXPOSED: Final = 0.05
+"""Part of the lives in which the venue refuses whatever could mend a half-filled set."""
+EXPOSED_S: Final = 60.0
+"""Longest wait for that: for a set to mend, and for its rounds."""
+REARM_S: Final = 90.0
 LIFE_S: Final = 1.2
 AT_ONCE_S: Final = 0.1
 """Longest time from the first new set of a life to its end; half of the lives have the shorter one."""
@@ -138,6 +145,8 @@ class Worker:
             died_starting = True
         else:
             self._until_it_trades(bot)
+            if self.dice.random() < DIE_EXPOSED:
+                self._until_it_is_exposed(bot, venue)
             time.sleep(self.dice.random() * self.dice.choice((AT_ONCE_S, LIFE_S)))
             died_starting = False
         if bot.ledger.exists() and self.made:
@@ -171,6 +180,24 @@ class Worker:
         with self.tally.lock:
             self.tally.traded += bool(self.made)
         self.made += 1
+
+    def _until_it_is_exposed(self, bot: BotProcess, venue: VenueProcess) -> None:
+        """Or not in time: then the life ends like any other. First the other leg and the first rounds that mend are
+        refused, so that protection takes a while; as soon as it is seen, the rounds that are left are refused as well.
+        """
+        ends = time.monotonic() + EXPOSED_S
+        venue.pull("refuse", leg="later", count=3)
+        refused: set[str] = set()
+        while bot.alive and time.monotonic() < ends:
+            flying = (bot.status() or {"in_flight": []})["in_flight"]
+            if any(one["state"] == "EXPOSED" for one in flying):
+                return
+            mending = next((one for one in flying if one["state"] == "PARTIAL_FILL_PROTECT"), None)
+            if mending is not None and not refused:
+                refused.update(mending["market_ids"])
+                for market in sorted(refused):
+                    venue.pull("refuse", market=market, count=MAX_REMEDIES - 1)
+            time.sleep(0.05)
 
     def _look_at_trading(self, bot: BotProcess, began: float) -> bool:
         status = bot.status()

@@ -75,10 +75,10 @@ class OrderDesk:
 
     def submit(self, account: str, request: OrderRequest, now: int) -> Reply:
         client_id = request.client_order_id
-        second = self._is_second_leg(account, request, now)
+        second, sells = self._is_second_leg(account, request, now), request.action is Action.SELL
 
         def pull(name: LeverName) -> Lever | None:
-            return self._levers.pull(name, market=request.market_id, account=account, second_leg=second)
+            return self._levers.pull(name, market=request.market_id, account=account, second_leg=second, sells=sells)
 
         if pull(LeverName.RATE_LIMITED):
             return self._refuse(account, client_id, now, Refusal.RATE_LIMITED, "too many requests")

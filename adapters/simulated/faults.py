@@ -157,7 +157,9 @@ class Lever(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"du
     calm: bool = False
     """A timed lever waits for a moment at which no scripted gap is open."""
     leg: str = "any"
-    """`any`, `first` or `second`: an order counts as second when its account has just bought another leg."""
+    """`any`, `first`, `second` or `later`: an order counts as second when its account has just bought another leg, and
+    as later when it is second or sells (whatever could mend a half-filled set).
+    """
     stream: str = "market"
     """`market` or `user`, for connection levers."""
     duration: str = "5s"
@@ -221,8 +223,8 @@ def check_lever(lever: Lever) -> None:
         duration_ns(duration)
     if lever.every is not None and duration_ns(lever.every) == 0:
         raise PlanError("every: must be longer than nothing")
-    if lever.leg not in ("any", "first", "second"):
-        raise PlanError(f"leg: any, first or second, not {lever.leg[:20]!r}")
+    if lever.leg not in ("any", "first", "second", "later"):
+        raise PlanError(f"leg: any, first, second or later, not {lever.leg[:20]!r}")
     if lever.stream not in ("market", "user"):
         raise PlanError(f"stream: market or user, not {lever.stream[:20]!r}")
 
@@ -264,15 +266,18 @@ class Levers:
     def next_due(self) -> int:
         return min((armed.next_at for armed in self._armed), default=_NEVER)
 
-    def pull(self, name: LeverName, *, market: str = "", account: str = "", second_leg: bool = False) -> Lever | None:
+    def pull(
+        self, name: LeverName, *, market: str = "", account: str = "", second_leg: bool = False, sells: bool = False
+    ) -> Lever | None:
         """The lever of this name that fires on this occasion, None in good weather."""
+        legs = {"any", "second" if second_leg else "first"} | ({"later"} if second_leg or sells else set())
         for armed in self._armed:
             lever = armed.lever
             if lever.lever is not name or armed.left == 0:
                 continue
             if lever.market not in (None, market) or lever.account not in (None, account):
                 continue
-            if lever.leg != "any" and (lever.leg == "second") != second_leg:
+            if lever.leg not in legs:
                 continue
             if lever.chance is not None and self.chance.random() >= lever.chance:
                 continue

@@ -131,6 +131,15 @@ def test_a_lever_for_the_second_leg_lets_the_first_pass() -> None:
     assert levers.pull(LeverName.REFUSE, second_leg=True) is not None
 
 
+def test_a_lever_for_later_orders_lets_the_first_pass_and_spoils_whatever_could_mend_it() -> None:
+    levers = some_levers({"lever": "refuse", "leg": "later", "count": 2})
+    levers.due(0)
+
+    assert levers.pull(LeverName.REFUSE, second_leg=False) is None
+    assert levers.pull(LeverName.REFUSE, second_leg=True) is not None
+    assert levers.pull(LeverName.REFUSE, second_leg=False, sells=True) is not None
+
+
 def test_the_levers_that_wait_for_nothing_but_time_are_the_conditions() -> None:
     assert {lever.value for lever in TIMED} == {
         "close", "half_open", "stall", "slow", "lag", "silent", "pause", "restart", "close_market", "resolve",
