@@ -22,7 +22,7 @@ from models.fees import NO_FEES, FeeSchedule
 from models.first_use import make_structs_ready
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, PriceBand, VenueName
-from models.money import MICRO, MicroShares, MicroUsd, to_decimal
+from models.money import MICRO, MicroShares, MicroUsd, text
 
 VENUE: Final = VenueName("kalshi")
 LOT: Final = MicroShares(10_000)
@@ -172,11 +172,11 @@ def market_to_tape(market: Market) -> dict[str, Any]:
         "market_id": market.market_id,
         "title": market.title,
         "price_ranges": [
-            {"start": _plain(band.start), "end": _plain(band.end), "step": _plain(band.step)}
+            {"start": text(band.start, 0), "end": text(band.end, 0), "step": text(band.step, 0)}
             for band in market.price_bands
         ],
         "fee_type": _fee_type(market.fees),
-        "fee_multiplier": _plain(market.fees.rate_micros * MICRO // TAKER_MICROS),
+        "fee_multiplier": text(market.fees.rate_micros * MICRO // TAKER_MICROS, 0),
         "exchange_index": shard_of(market),
         "mutually_exclusive": market.mutually_exclusive,
     }
@@ -238,10 +238,6 @@ def title_of(market: KalshiMarket, event: KalshiEvent) -> str:
 
 def _fee_type(fees: FeeSchedule) -> str:
     return "quadratic" if fees is NO_FEES or fees == NO_FEES else fees.name.removeprefix("kalshi-")
-
-
-def _plain(micros: int) -> str:
-    return f"{to_decimal(micros):.6f}".rstrip("0").rstrip(".") or "0"
 
 
 make_structs_ready(globals())

@@ -19,7 +19,7 @@ from models.fees import NO_FEES, FeeSchedule, FeesUnknownError
 from models.first_use import make_structs_ready
 from models.hostile import clean
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
-from models.money import MICRO, MicroShares, MicroUsd, MoneyError, PriceMicros, micros_from_decimal
+from models.money import MICRO, MicroShares, MicroUsd, MoneyError, PriceMicros, micros_from_decimal, text
 
 VENUE: Final = VenueName("polymarket")
 MIN_NOTIONAL: Final = MicroUsd(1_000_000)
@@ -186,10 +186,10 @@ def market_to_tape(market: Market) -> dict[str, Any]:
         "market_id": market.market_id,
         "title": market.title,
         "tokens": [market.yes_instrument, market.no_instrument],
-        "tick": _plain(market.price_bands[0].step),
-        "min_size": _plain(market.min_size),
+        "tick": text(market.price_bands[0].step, 0),
+        "min_size": text(market.min_size, 0),
         "neg_risk": market.mutually_exclusive,
-        "fee_rate": _plain(market.fees.rate_micros),
+        "fee_rate": text(market.fees.rate_micros, 0),
         "fee_exponent": str(market.fees.exponent),
     }
     if market.closes_at_ms is not None:
@@ -260,9 +260,9 @@ def _peak(schedule: FeeSchedule) -> Decimal:
     return Decimal(schedule.rate_micros) / Decimal(4**schedule.exponent)
 
 
-def is_token(text: str) -> bool:
+def is_token(word: str) -> bool:
     """Whether it is a token id: a number of 256 bits at most."""
-    return text.isascii() and text.isdigit() and len(text) <= TOKEN_DIGITS
+    return word.isascii() and word.isdigit() and len(word) <= TOKEN_DIGITS
 
 
 def _gamma_tokens(gamma: GammaMarket) -> list[str]:
@@ -290,10 +290,6 @@ def _exclusive_event(gamma: GammaMarket) -> str | None:
 def _short(number: Decimal) -> str:
     """A venue's number in a message: it may have thousands of digits."""
     return clean(f"{number:.20g}", 40)
-
-
-def _plain(micros: int) -> str:
-    return f"{Decimal(micros).scaleb(-6).normalize():f}"
 
 
 make_structs_ready(globals())
