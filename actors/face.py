@@ -51,10 +51,8 @@ class Face:
         else:
             already = market_id in gate.market_halts
             record = gate.trip_market(market_id, reason, by)
-        if already and (record.reason, record.by) != (
-            clean(reason),
-            by,
-        ):  # the first reason stands; this one, which a resume has to answer too, is told here
+        repeated = (record.reason, record.by) == (clean(reason), by)
+        if already and not repeated:  # the first reason stands; this one, which a resume has to answer too, is told
             words = f"halted again by {by}: {reason}"
             self._system.board.post(EventKind.HALT, market_id or "", words, fold=words)
             logger.warning("halted again by %s: %s", by, reason)
