@@ -52,7 +52,7 @@ from models.orders import (
 logger = logging.getLogger(__name__)
 
 FILLS_BACK_MS: Final = 24 * 3600 * 1000
-"""How far back a probe looks for an order's executions."""
+"""How far back from the order itself a probe looks for its executions: whole days, because clocks are set back."""
 
 
 class Gate(Protocol):
@@ -186,7 +186,8 @@ class OrderCalls:
         further: list[ProbeAnswer] = []
         try:
             answer = self._orders.get_order_status(intent, message.venue_order_id)
-            since_ms = self._clock.wall_ns() // MS - FILLS_BACK_MS
+            made = min(intent.at or self._clock.wall_ns(), self._clock.wall_ns())
+            since_ms = made // MS - FILLS_BACK_MS
             fills = tuple(f for f in self._orders.fills(intent, since_ms) if f.client_order_id == own)
             if not fills:
                 further.append(OrderNotFound(client_order_id=own, source="executions"))

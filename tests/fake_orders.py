@@ -56,6 +56,8 @@ class FakeOrders:
         self.on_cancel: Callable[[OrderIntent], CancelAnswer] = cancelled
         self.on_merge: Callable[[MicroShares], MicroUsd] = MicroUsd
         self.executions: list[Fill] = []
+        self.fills_since: list[int] = []
+        """Ms since 1970 of every look at the executions."""
         self.resting: list[OrderSeen] = []
 
     def get_ready(self, markets: Sequence[Market]) -> None:
@@ -94,6 +96,7 @@ class FakeOrders:
         return self.resting
 
     def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
+        self.fills_since.append(since_ms)
         return self.executions
 
     def positions(self) -> list[Position]:

@@ -10,7 +10,7 @@ import pytest
 from actors.simulation import SimClock
 from adapters.order_calls import OrderCalls
 from adapters.venue import VenueReadError
-from models.clock import SECOND, BootNs
+from models.clock import MS, SECOND, BootNs
 from models.messages import CancelOrder, MergeSets, OrderKnown, ProbeOrder
 from models.money import MicroUsd
 from models.orders import (
@@ -209,6 +209,18 @@ def test_an_order_without_status_but_with_executions_is_not_called_absent(desk):
 
     assert [f.size for f in desk.heard[0].fills] == [shares(4)]
     assert [m.answer.source for m in desk.heard] == ["orders", "open orders"]
+
+
+@pytest.mark.parametrize("clock_set", ["right", "a week back"])
+def test_executions_of_an_order_are_looked_for_since_the_order_however_old_it_is(desk, clock_set):
+    """After a weekend with the bot down nobody else may remember what the last orders of Friday have filled."""
+    friday = desk.clock.wall_ns()
+    intent = replace(an_intent(), at=friday)
+    desk.clock.wall_offset_ns += (3 if clock_set == "right" else -7) * 24 * 3600 * SECOND
+
+    desk.probe(ProbeOrder(intent=intent, venue_order_id=None))
+
+    assert desk.venue.fills_since[-1] * MS <= min(friday, desk.clock.wall_ns()) - 3600 * SECOND
 
 
 def test_an_order_without_status_that_rests_is_seen_among_the_open_ones(desk):
