@@ -1,6 +1,6 @@
 """LedgerActor: the only thing that writes the database, on a thread of its own. Write, then send.
 
-Accepts  CommitIntents (executor, paper desk), RecordRows (anybody), FlushWanted (reconciler), and as rows in
+Accepts  CommitIntents (executors), RecordRows (anybody), FlushWanted (reconciler), and as rows in
          themselves: OpportunitySkipped, OpportunityJudged, EpisodeEnded, MinuteCounted, TickSampled, BookNews,
          SnapshotCompared, TradingHalted, TradingResumed, MarketResolved, IncidentSeen
 Sends    SendOrders -> order lanes (or paper desk), then IntentsCommitted or CommitFailed -> the attempt's executor;

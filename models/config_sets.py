@@ -67,7 +67,7 @@ class SetEntry(Section):
         return tuple(SetLeg(MarketId(leg.market), leg.outcome) for leg in self.legs)
 
     def proved_payout(self) -> MicroUsd:
-        """What the kind proves, in micro-dollars per share of each leg. Raises `models.sets.NotAComplete`."""
+        """What the kind proves, in micro-dollars per share of each leg. Raises `models.sets.NotCompleteError`."""
         return certain_payout(self.kind, self.set_legs())
 
     def complete_set(self, policy: LegPolicy) -> CompleteSet:
