@@ -1,7 +1,7 @@
 """BookActor: owns one market's book and publishes its top once per frame.
 
 Accepts  GenerationBegan, BookUpdate, BookSnapshot, MarketAlive, BookLost, StatusChanged, TickChanged, LaddersWanted,
-         FreshWanted
+         FreshWanted, SilenceSuspected
 Sends    TopOfBook -> SignalActor;  SnapshotWanted -> snapshot lane;  BookNews, SnapshotCompared -> LedgerActor;
          LaddersSeen -> whoever asked;  GridChanged -> SignalActor;  RecordRows -> LedgerActor
 """
@@ -37,6 +37,7 @@ from models.messages import (
     LaddersSeen,
     LaddersWanted,
     RecordRows,
+    SilenceSuspected,
     SnapshotCompared,
     SnapshotWanted,
     StatusChanged,
@@ -66,11 +67,13 @@ class BookActor(BotActor):
         depth: int,
         lagging_ms: int,
         proof_ns: int = 0,
+        quiet_ns: int = 0,
     ) -> None:
         """`lagging_ms`: exchange-to-us lag above which the book calls itself not ready until it has caught up to half
         of that (without the gap between the two, a lag that wavers would be a ledger row per frame).
 
-        `proof_ns`: a heartbeat without other news is told only where the proof told last is so much older; 0: each one.
+        A heartbeat without other news is told where the proof told last is older than `proof_ns` and the market itself
+        is a gap, or older than `quiet_ns`. 0, where legs of several markets are compared: each one.
         """
         super().__init__(dispatcher, f"book:{market.market_id}", on_crash)
         self._market = market
@@ -81,6 +84,7 @@ class BookActor(BotActor):
         self._lagging_ms = lagging_ms
         self._lag_limit = lagging_ms
         self._proof_ns = proof_ns
+        self._quiet_ns = quiet_ns
         self._closed: NotReady | None = None
         """PAUSED or RESOLVED by the venue's own word, None while the market is open."""
         self._closed_at = BootNs(0)
@@ -89,6 +93,11 @@ class BookActor(BotActor):
         """The venue's price grid is the one of `market`."""
         self._news: NotReady | None = NotReady.NO_SNAPSHOT
         self._book = Book(market.market_id, unified=market.book_model is BookModel.UNIFIED, depth=depth)
+
+    @property
+    def evidence_at(self) -> BootNs:
+        """Read by the status publisher on another thread."""
+        return self._book.evidence_at
 
     def receive(self, message: Any) -> None:
         kind = type(message)
@@ -113,6 +122,8 @@ class BookActor(BotActor):
             self._alive(message)
         elif kind is LaddersWanted:
             self._answer(message)
+        elif kind is SilenceSuspected:
+            self._answer_to_silence(message)
         elif kind is FreshWanted:
             self._read_anew()
         elif kind is BookLost:
@@ -130,7 +141,8 @@ class BookActor(BotActor):
         """Thousands of quiet markets say every second that they are quiet, and nobody decides by that second."""
         book = self._book
         effect = book.alive(message)
-        if effect is CHANGED and self._news is None and self._closed is None and not book.proof_due(self._proof_ns):
+        told = book.proof_due(self._proof_ns, self._quiet_ns)
+        if effect is CHANGED and self._news is None and self._closed is None and not told:
             lag = book.lag_ms
             if lag is None or lag <= self._lag_limit:
                 return
@@ -235,6 +247,14 @@ class BookActor(BotActor):
         """Somebody has proof that the book is wrong. Between two connections there is nothing that could be healed."""
         if self._book.generation != NO_GENERATION:
             self._want_snapshot("an order missed what is displayed")
+
+    def _answer_to_silence(self, message: SilenceSuspected) -> None:
+        """A socket that lives is not data that flows (P08): a market without evidence is lost and asked for anew."""
+        book = self._book
+        if book.not_ready is None and book.evidence_at >= message.since:
+            self._publish()
+        else:
+            self._after(book.lose(NotReady.SILENT, message.generation, message.at))
 
     def _answer(self, message: LaddersWanted) -> None:
         book = self._book

@@ -259,11 +259,12 @@ class OwnDispatcher:
     def __init__(self, on_full: Callable[[str], None], bound: int = INBOX_BOUND) -> None:
         self._on_full = on_full
         self._bound = bound
+        self.awake: dict[LaneInbox, None] = {}
         self._threads: list[threading.Thread] = []
         self._actors: list[BotActor] = []
 
     def inbox_for(self, actor: BotActor) -> Any:
-        return LaneInbox(self._bound, lambda: self._on_full(actor.name))
+        return LaneInbox(self._bound, lambda: self._on_full(actor.name), awake=self.awake)
 
     def address_of(self, actor: BotActor) -> Address:
         return InboxAddress(actor)
@@ -285,6 +286,7 @@ class PoolDispatcher:
     def __init__(self, on_full: Callable[[str], None], threads: int = 2, bound: int = 10_000) -> None:
         self._on_full = on_full
         self._bound = bound
+        self.awake: dict[LaneInbox, None] = {}
         self._ready: deque[BotActor] = deque()
         self._ready_changed = threading.Condition()
         self._scheduled: set[str] = set()
@@ -360,7 +362,7 @@ class _PoolInbox(LaneInbox):
     """A lane inbox that schedules its actor, and ends its turn after a bounded number of messages."""
 
     def __init__(self, pool: PoolDispatcher, actor: BotActor, bound: int, on_full: Callable[[], None]) -> None:
-        super().__init__(bound, on_full, waits=False)
+        super().__init__(bound, on_full, waits=False, awake=pool.awake)
         self._pool = pool
         self._actor = actor
         self.turn = 0

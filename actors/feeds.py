@@ -17,11 +17,14 @@ from actors.plan import Plan
 from adapters.chance import Rng
 from adapters.feed import FeedEvent, FeedLimits, FeedSession, FeedState, FeedThread
 from adapters.venue import Endpoint, MarketData, Orders
+from models.book import MarketsAlive
 from models.clock import SECOND, BootNs, Clock, Timer
 from models.config_machine import Runtime
 from models.events import disconnected, frames_read, not_connected, reconnected, snapshots_compared
 from models.market import Market, MarketId, VenueName
 from models.messages import GenerationBegan, IncidentSeen, MarketResolved, RecordRows, StatusChanged, StreamChanged
+from models.proofs import Proofs
+from models.terms import proof_every_ns
 
 STOPPED: Final = "stopped"
 """The reason with which a feed ends that was told to: no disconnect."""
@@ -119,8 +122,15 @@ class Feeds:
             self._add_market_feed(label, venue, markets[start : start + size])
 
     def _add_market_feed(self, label: str, venue: MarketData, markets: Sequence[Market]) -> None:
-        deliver = Deliver(self._hot, self._network, self._clock)
         market_ids = [market.market_id for market in markets]
+        alone = self._network.alone
+        proofs = Proofs(
+            proof_every_ns(self._plan.config.runtime),
+            always=[market_id for market_id in market_ids if market_id not in alone],
+            others=[market_id for market_id in market_ids if market_id in alone],
+            max_lag_ms=self._plan.config.runtime.max_lag_ms,
+        )
+        deliver = Deliver(self._hot, self._network, self._clock, proofs)
         watch = FeedWatch()
 
         def session(generation: int) -> FeedSession:
@@ -266,23 +276,28 @@ def feed_limits(runtime: Runtime) -> FeedLimits:
 class Deliver:
     """Hands a feed's events to their actors; called once per frame on the feed thread."""
 
-    __slots__ = ("_books", "_clock", "_hot", "_network")
+    __slots__ = ("_books", "_clock", "_hot", "_network", "_proofs")
 
-    def __init__(self, hot: HotDispatcher, network: Network, clock: Clock) -> None:
+    def __init__(self, hot: HotDispatcher, network: Network, clock: Clock, proofs: Proofs) -> None:
         self._hot = hot
         self._clock = clock
         self._network = network
         self._books = network.books
+        self._proofs = proofs
 
     def __call__(self, events: Sequence[FeedEvent]) -> None:
         books = self._books
         posted: list[tuple[Any, object]] = []
         for event in events:
-            book = books.get(event.market_id)  # type: ignore[attr-defined]  # every event of a market data session has one
+            kind = type(event)
+            if kind is MarketsAlive:
+                posted += [(books[alive.market_id], alive) for alive in self._proofs.told_by(event)]  # type: ignore[arg-type]
+                continue
+            book = books.get(event.market_id)  # type: ignore[attr-defined]  # every other event of a market data session has one
             if book is not None:
-                if type(event) is not MarketResolved:
+                if kind is not MarketResolved:
                     posted.append((book, event))
-                if type(event) is StatusChanged or type(event) is MarketResolved:
+                if kind is StatusChanged or kind is MarketResolved:
                     posted.append((self._network.signal, event))
                     self._tell_others(event)
         self._hot.post_all(posted)

@@ -33,8 +33,12 @@ class LaneInbox:
     `put` may be called on any thread, `get` on the actor's only.
     """
 
-    def __init__(self, bound: int, on_full: Callable[[], None], *, waits: bool = True) -> None:
-        """`bound` messages fit the ordinary lane. With `waits` False an empty inbox raises `IdleError` from `get`."""
+    def __init__(
+        self, bound: int, on_full: Callable[[], None], *, waits: bool = True, awake: dict[LaneInbox, None] | None = None
+    ) -> None:
+        """`bound` messages fit the ordinary lane. With `waits` False an empty inbox raises `IdleError` from `get`. In
+        `awake` stand the inboxes of a dispatcher that do not rest, so that nobody has to ask thousands that do.
+        """
         self._bound = bound
         self._on_full = on_full
         self._waits = waits
@@ -46,8 +50,7 @@ class LaneInbox:
         """Messages handed out so far; the watchdog looks whether it grows."""
         self.working = False
         """The receiver has a message and has not come back for the next one."""
-        self.resting = True
-        """Nothing waits and nobody is at work. One attribute, because thousands are looked at four times a second."""
+        self._awake = {} if awake is None else awake
 
     def put(self, envelope: Envelope[Any], /) -> None:
         """Raises `InboxFullError` or, once the actor has stopped, `ActorDeadError`."""
@@ -55,7 +58,7 @@ class LaneInbox:
         with self._changed:
             if self._closed:
                 raise ActorDeadError("the actor has stopped")
-            self.resting = False
+            self._awake[self] = None
             if isinstance(message, _ActorStop) or getattr(message, "urgent", False):
                 self._urgent.append(envelope)
                 self._changed.notify()
@@ -76,7 +79,7 @@ class LaneInbox:
                     self.working = True
                     self.handled += 1
                     return (self._urgent or self._ordinary).popleft()
-                self.resting = True
+                self._awake.pop(self, None)
                 if not self._waits:
                     raise IdleError
                 self._changed.wait()
@@ -86,8 +89,14 @@ class LaneInbox:
         with self._changed:
             self._closed = True
             self.working = False
+            self._awake.pop(self, None)
             waiting = (*self._urgent, *self._ordinary)
             return sum(e.reply_to is None and not isinstance(e.message, _ActorStop) for e in waiting)
+
+    @property
+    def resting(self) -> bool:
+        """Nothing waits and nobody is at work."""
+        return self not in self._awake
 
     @property
     def busy(self) -> bool:

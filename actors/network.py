@@ -45,7 +45,7 @@ from models.risk import MINUTE_NS, RiskState, limits_from
 from models.set_events import Action
 from models.set_state import Record
 from models.sizing import Sizing
-from models.terms import LAGGING_FACTOR, TICK_NS, markets_alone, proof_every_ns
+from models.terms import LAGGING_FACTOR, TICK_NS, markets_alone, proof_every_ns, quiet_every_ns
 from models.watch import SetWatch
 
 DEPTH_LEVELS = 10
@@ -128,6 +128,7 @@ class Network:
         self._ports = ports
         self._stopping = False
         clock, config = ports.clock, plan.config
+        self.alone = markets_alone([terms.complete_set for terms in plan.execution])
         self.watches = [SetWatch(terms) for terms in plan.terms]
         self.routes = OrderRoutes(ports.on_stray)
         self._books: dict[MarketId, Address] = {}
@@ -218,8 +219,7 @@ class Network:
         plan, ports = self.plan, self._ports
         depth = DEPTH_LEVELS if plan.config.strategy.sizing is Sizing.DEPTH else 0
         made = {}
-        alone = markets_alone([terms.complete_set for terms in plan.execution])
-        proof_ns = proof_every_ns(plan.config.runtime)
+        proof_ns, quiet_ns = proof_every_ns(plan.config.runtime), quiet_every_ns(plan.config.runtime)
         for market_id, market in plan.markets.items():
             book = BookActor(
                 self._carriers.hot,
@@ -231,7 +231,8 @@ class Network:
                 ledger=self.told,
                 depth=depth,
                 lagging_ms=plan.config.runtime.max_lag_ms * LAGGING_FACTOR,
-                proof_ns=proof_ns if market_id in alone else 0,
+                proof_ns=proof_ns if market_id in self.alone else 0,
+                quiet_ns=quiet_ns if market_id in self.alone else 0,
             )
             made[market_id] = book
             self._books[market_id] = book.address

@@ -2,7 +2,7 @@
 
 Accepts  TopOfBook, StatusChanged, GridChanged, MarketResolved, MarketsReleased, SetRefused, Tick
 Sends    SetProposed -> RiskActor;  OpportunitySkipped, EpisodeEnded, MinuteCounted, TickSampled -> LedgerActor;
-         SnapshotWanted -> snapshot lane;  BookLost -> BookActor (silence)
+         SnapshotWanted -> snapshot lane;  SilenceSuspected -> BookActor
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.base import Address, BotActor, Crash
-from models.book import BookLost, NotReady, TopOfBook
-from models.clock import SECOND, Clock, Ids
+from models.book import NotReady, TopOfBook
+from models.clock import SECOND, BootNs, Clock, Ids
 from models.market import MarketId, MarketStatus, SetId
 from models.messages import (
     EpisodeEnded,
@@ -25,6 +25,7 @@ from models.messages import (
     OpportunitySkipped,
     SetProposed,
     SetRefused,
+    SilenceSuspected,
     SnapshotWanted,
     StatusChanged,
     Tick,
@@ -219,25 +220,21 @@ class SignalActor(BotActor):
                     self._ledger.tell(TickSampled(at=wall, top=top))
 
     def _find_silent(self, now: int) -> None:
-        """A socket that lives is not data that flows (P08): a market without evidence is lost and asked for anew.
+        """Ask the books of markets without evidence for it; each judges for itself, since it knows of heartbeats that
+        were no news here.
 
         A ready book's evidence only gets newer, so the next look can wait until the oldest of now would be too old.
         """
+        since = BootNs(now - self._silent_ns)
         oldest = now
         for market_id, top in self.tops.items():
             if top.not_ready is not None or market_id not in self.books:
                 continue
-            if now - top.evidence_at <= self._silent_ns:
+            if top.evidence_at < since:
+                self._odd[market_id] = None  # its answer is looked at, too
+                self.books[market_id].tell(SilenceSuspected(market_id, top.generation, since, self._clock.boot_ns()))
+            else:
                 oldest = min(oldest, top.evidence_at)
-                continue
-            self.books[market_id].tell(
-                BookLost(
-                    market_id=market_id,
-                    generation=top.generation,
-                    reason=NotReady.SILENT,
-                    received_at=self._clock.boot_ns(),
-                )
-            )
         self._silence_from = oldest + self._silent_ns
 
     def _look_after_the_odd(self, now: int) -> None:

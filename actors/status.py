@@ -49,6 +49,13 @@ class ExecutorView(Protocol):
     def in_flight(self) -> InFlight | None: ...
 
 
+class BookView(Protocol):
+    """What a book leaves to be seen."""
+
+    @property
+    def evidence_at(self) -> BootNs: ...
+
+
 class RiskView(Protocol):
     """What risk leaves to be seen."""
 
@@ -110,6 +117,7 @@ class StatusPublisher:
         tap: NewsTap,
         markets: Sequence[Market],
         watches: Sequence[SetWatch],
+        books: Mapping[MarketId, BookView],
         tops: Mapping[MarketId, TopOfBook],
         latency_ns: Callable[[], Sequence[int]],
         inbox: Callable[[], InboxLook],
@@ -125,6 +133,7 @@ class StatusPublisher:
         self._tap = tap
         self._markets = markets
         self._own_sets = {watch.set_id: watch for watch in watches}
+        self._books = books
         self._tops = tops
         self._latency_ns = latency_ns
         self._inbox = inbox
@@ -226,7 +235,7 @@ class StatusPublisher:
             title=market.title,
             ready=top is not None and top.not_ready is None,
             reason="no data yet" if top is None else str(top.not_ready or ""),
-            age_ns=None if top is None else now - top.evidence_at,
+            age_ns=None if top is None else now - self._books[market.market_id].evidence_at,
             yes_ask=None if top is None or top.yes_ask is None else PriceMicros(top.yes_ask),
             yes_size=MicroShares(0 if top is None else top.yes_ask_size),
             no_ask=None if top is None or top.no_ask is None else PriceMicros(top.no_ask),

@@ -314,6 +314,7 @@ class System:
             tap=self.tap,
             markets=list(plan.markets.values()),
             watches=self.network.watches,
+            books=self.network.books,
             tops=self.network.signal.tops,
             latency_ns=lambda: list(self.network.signal.latency_ns),
             inbox=lambda: self._watchdog.inbox,
@@ -334,12 +335,17 @@ class System:
                 handled=lambda: progress.handled, busy=lambda: progress.current, waiting=lambda: len(hot.queue)
             )
         }
-        others = [
-            (actor.actor_inbox, actor.name, _inbox_probe(actor.name, actor.actor_inbox))
+        others = {
+            actor.actor_inbox: (actor.name, _inbox_probe(actor.name, actor.actor_inbox))
             for actor in self.network.actors()
             if isinstance(actor.actor_inbox, LaneInbox) and actor is not self.network.reconcile
-        ]
-        return lambda: always | {name: probe for inbox, name, probe in others if not inbox.resting}
+        }
+
+        def awake() -> Mapping[str, Probe]:
+            inboxes = [*self._own.awake, *self._pool.awake]
+            return always | dict(others[inbox] for inbox in inboxes if inbox in others)
+
+        return awake
 
     def _renew_permit(self) -> None:
         """Paper and demo runs of days renew their own permit; live never does."""

@@ -19,7 +19,7 @@ from models.clock import SECOND, BootNs, Timer, WallNs
 
 logger = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.1
+LOOK_S: Final = 0.5
 """Longest sleep of the timer thread while a timer is pending."""
 
 STOP_S: Final = 1.0

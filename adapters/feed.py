@@ -72,7 +72,9 @@ class FeedSession(Protocol):
     def heartbeat(self) -> HeartbeatPolicy: ...
 
     def outgoing(self) -> Sequence[str]:
-        """Frames that the session wants to send now, each once. Asked after every message and at every idle tick."""
+        """Frames that the session wants to send now, each once. Asked after every message and at every idle tick, which
+        come often (`FeedLimits`) only for a `TimedSession`.
+        """
         ...
 
 
@@ -121,6 +123,9 @@ class FeedLimits:
     message_s: float = 3.0
     send_s: float = 2.0
     idle_s: float = 0.05
+    """Between two idle ticks where somebody has work at them; see `quiet_s`."""
+    quiet_s: float = 0.5
+    """And where nobody has: a thread that wakes for nothing costs more than it does, twenty times a second."""
     message_bytes: int = 1 << 20
     backoff_initial_s: float = 0.5
     backoff_max_s: float = 30.0
@@ -285,6 +290,8 @@ class FeedThread:
     def _reading(self, stream: Stream, frames: Frames, session: FeedSession, now: BootNs) -> Reading:
         heartbeat = session.heartbeat()
         as_text = heartbeat.kind == "text"
+        timed = isinstance(session, TimedSession)
+        busy = timed or self._on_idle is not None
         return Reading(
             stream=stream,
             frames=frames,
@@ -296,7 +303,7 @@ class FeedThread:
             clock=self._clock,
             tally=self._tally,
             stopping=self._stop,
-            idle_ns=seconds_ns(self._limits.idle_s),
+            idle_ns=seconds_ns(self._limits.idle_s if busy else max(self._limits.idle_s, self._limits.quiet_s)),
             send_ping=partial(frames.send_text, heartbeat.ping_text) if as_text else partial(frames.ping, b""),
             pong_text=heartbeat.pong_text if as_text else None,
             on_text=session.on_text,

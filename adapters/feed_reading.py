@@ -43,6 +43,13 @@ class Pulse:
     def may_send(self, now: BootNs) -> bool:
         return self._sent_at is None and now >= self.next_at
 
+    def next_after(self, now: BootNs) -> BootNs | None:
+        """When there is something to send or to judge next; None where only an overdue answer is awaited."""
+        times = [self.next_at]
+        if self._sent_at is not None:
+            times.append(BootNs(self._sent_at + self._timeout_ns))
+        return min((at for at in times if at > now), default=None)
+
     def answered(self, at: BootNs) -> int | None:
         """The round trip in nanoseconds; None for a pong that nobody asked for."""
         if self._sent_at is None:
@@ -160,7 +167,8 @@ class Reading:
             self._send(outgoing)
         if self.on_idle is not None:
             self.on_idle()
-        return BootNs(now + self.idle_ns)
+        times = (BootNs(now + self.idle_ns), self.pulse.next_after(now))
+        return min(at for at in times if at is not None)
 
     def _send(self, texts: Sequence[str]) -> None:
         for text in texts:

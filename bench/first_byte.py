@@ -29,7 +29,7 @@ from adapters.simulated import wire
 from adapters.simulated.adapter import SimulatedVenue
 from adapters.simulated.signing import signed_headers
 from bench.stage import FREELY, Exchange, bot, exchange, within
-from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive
+from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, MarketsAlive
 from models.book_keeping import Book, Effect
 from models.clock import MS, BootNs
 from models.config_machine import VenueOptions
@@ -98,6 +98,8 @@ class Raw:
 
     def deliver(self, events: Sequence[Any]) -> None:
         for event in events:
+            if type(event) is MarketsAlive:  # the one market has news enough
+                continue
             book = self._books.get(event.market_id)
             kind = type(event)
             if book is None or kind not in (BookUpdate, BookSnapshot, MarketAlive, BookLost):

@@ -8,6 +8,7 @@ dataclass: it is as frozen, and building one costs a fifth of the time. Prices a
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -109,6 +110,25 @@ class MarketAlive(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     received_at: BootNs
     lag_ms: int | None = None
     """As in `BookUpdate`. None leaves the book's lag as its last frame measured it."""
+
+
+class MarketsAlive(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The same of many markets at once. Which books are told of it, and when, is up to `models.proofs`."""
+
+    generation: int
+    seqs: Mapping[MarketId, int | None]
+    """The current sequence number of each, as in `MarketAlive`."""
+    received_at: BootNs
+    lag_ms: int | None = None
+
+    def of(self, market_id: MarketId) -> MarketAlive:
+        return MarketAlive(
+            market_id=market_id,
+            generation=self.generation,
+            seq=self.seqs[market_id],
+            received_at=self.received_at,
+            lag_ms=self.lag_ms,
+        )
 
 
 class BookLost(msgspec.Struct, frozen=True, gc=False, kw_only=True):

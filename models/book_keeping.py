@@ -263,9 +263,13 @@ class Book:
         """
         return not self._quiet or at - self._published_at >= QUIET_NS
 
-    def proof_due(self, every_ns: int) -> bool:
-        """Whether the last top's evidence is so much older than the book's that it is worth publishing for that."""
-        return self.evidence_at - self._proven_at >= every_ns
+    def proof_due(self, gap_ns: int, quiet_ns: int) -> bool:
+        """Whether the last top's evidence is so much older than the book's that it is worth publishing for that:
+        `gap_ns` while YES and NO are on sale for less than they pay together, `quiet_ns` else.
+        """
+        yes, no = self._best[YES_ASK], self._best[NO_ASK]
+        gap = yes is not None and no is not None and yes + no < MICRO
+        return self.evidence_at - self._proven_at >= (gap_ns if gap else quiet_ns)
 
     def top(self) -> TopOfBook:
         """The current top as a value. Each call is a new version."""

@@ -137,6 +137,18 @@ class FreshWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceSuspected:
+    """SignalActor -> BookActor. Nothing was heard of the market for too long: tell evidence from `since` or later, or
+    stop being ready. Of a connection that is over: nothing.
+    """
+
+    market_id: MarketId
+    generation: int
+    since: BootNs
+    at: BootNs
+
+
+@dataclass(frozen=True, slots=True)
 class LaddersSeen:
     """BookActor -> whoever asked. Full ladders, best first; empty and `top.not_ready` set where the book is not
     ready.

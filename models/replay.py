@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady, TopOfBook
+from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, MarketsAlive, NotReady, TopOfBook
 from models.book_keeping import Book, SnapshotCheck
 from models.clock import BootNs, WallNs
 from models.market import BookModel, Market, MarketId, MarketStatus, Outcome
@@ -178,6 +178,10 @@ class Replay:
 
     def event(self, event: object) -> None:
         """One decoded event. Raises `TypeError` for one that a session may not produce."""
+        if isinstance(event, MarketsAlive):
+            for market_id in event.seqs:
+                self.event(event.of(market_id))
+            return
         match event:
             case BookUpdate():
                 self._books[event.market_id].update(event)

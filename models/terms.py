@@ -60,12 +60,18 @@ LAGGING_FACTOR = 4
 TICK_NS = SECOND // 4
 """Period of the signal's own wake-up: cooldowns that end, ages that grow, silence, minute counters."""
 
-PROOFS_PER_AGE = 4
-"""A quiet book's evidence is told at least so often before it would be too old, or silent."""
+PROOFS_PER_AGE = 3
+"""Evidence that is decided by is told at least so often before it would be too old; else, before it would be silent."""
 
 
 def proof_every_ns(runtime: Runtime) -> int:
+    """For books, and of gaps."""
     return min(runtime.max_book_age_ns, runtime.silent_market_ns) // PROOFS_PER_AGE
+
+
+def quiet_every_ns(runtime: Runtime) -> int:
+    """For those who only have to know that a market is not silent."""
+    return runtime.silent_market_ns // PROOFS_PER_AGE
 
 
 def markets_alone(sets: Iterable[CompleteSet]) -> frozenset[MarketId]:

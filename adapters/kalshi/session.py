@@ -7,7 +7,7 @@
 | a hole in `seq`, or a step back           | `BookLost(GAP)` for all its markets, and the subscription is made anew   |
 | `error` 10 or 25 (both end it)            | the same                                                                 |
 | `market_lifecycle_v2`, `event_fee_update` | statuses, results, grids (`lifecycle`)                                   |
-| any book frame in sequence                | `MarketAlive` for its neighbours, at most five times a second            |
+| any book frame in sequence                | `MarketsAlive` for its neighbours, at most five times a second           |
 | anything unreadable                       | `BookLost(BAD_FRAME)` for all; of an unknown type only the number counts |
 
 What is done by time is in `upkeep`. Source: kalshi.md 8 (read 2026-11-22).
@@ -43,14 +43,14 @@ from adapters.kalshi.matching import Held, Matching
 from adapters.kalshi.subscription import SessionCounts, Step, Subscription
 from adapters.kalshi.upkeep import Upkeep
 from adapters.kalshi.wire import BookTexts
-from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
+from models.book import BookLost, BookSnapshot, BookUpdate, MarketsAlive, NotReady
 from models.clock import MS, BootNs, Clock
 from models.lag import LagMeter
 from models.market import Market, MarketId, MarketStatus
 from models.messages import MarketResolved, StatusChanged, TickChanged
 from models.money import MoneyError
 
-FeedEvent = BookSnapshot | BookUpdate | BookLost | MarketAlive | StatusChanged | MarketResolved | TickChanged
+FeedEvent = BookSnapshot | BookUpdate | BookLost | MarketsAlive | StatusChanged | MarketResolved | TickChanged
 
 HEARTBEAT: Final = HeartbeatPolicy(kind="frame", period_s=4.0, pong_timeout_s=4.0)
 """The venue answers pings; its own come every ten seconds, which would be late for a dead link."""
@@ -305,11 +305,9 @@ class KalshiSession:
             return
         self._alive_at = BootNs(at + ALIVE_NS)
         held = self._held.open
-        events.extend(
-            MarketAlive(market_id=market_id, generation=self._generation, received_at=at, lag_ms=lag_ms)
-            for market_id in self._upkeep.synced
-            if market_id not in held
-        )
+        seqs: dict[MarketId, int | None] = {m: None for m in self._upkeep.synced if m not in held}
+        if seqs:
+            events.append(MarketsAlive(generation=self._generation, seqs=seqs, received_at=at, lag_ms=lag_ms))
 
     def _unreadable(self, frame: bytes, received_at: BootNs, events: list[FeedEvent]) -> None:
         """An unknown type is no loss, but its number counts; a known one, or none, may have been a change."""

@@ -67,6 +67,8 @@ class EventBoard:
         self._lock = threading.Lock()
         self._lines: deque[EventLine] = deque(maxlen=kept)
         self._serial = 0
+        self._read: tuple[EventLine, ...] = ()
+        """What `newest` gave last."""
         self._repeated: dict[str, _Repeated] = {}
 
     def post(self, kind: EventKind, subject: str, text: Text, *, ident: str = "", fold: str = "") -> None:
@@ -99,7 +101,9 @@ class EventBoard:
                     known.shown, known.held = now, 0
                 else:
                     del self._repeated[fold]
-            return tuple(self._lines)
+            if self._lines and (not self._read or self._read[-1] is not self._lines[-1]):
+                self._read = tuple(self._lines)
+            return self._read
 
     def _append(self, kind: EventKind, subject: str, text: Text, ident: str, fold: str, times: int) -> None:
         self._serial += 1
@@ -125,19 +129,26 @@ class Selection:
         self._serial = 0
         self._since: dict[str, WallNs] = {}
         self._held: dict[str, EventLine] = {}
+        self._looked = self._over_at = WallNs(0)
+        """When the minutes of folded lines were last looked at, and the first of them will be over."""
 
     def take(self, lines: Sequence[EventLine], now: WallNs) -> list[EventLine]:
         """The lines that are due at `now`: new ones, and folded ones whose minute is over, as of `now`."""
         due: list[EventLine] = self._over(now)
-        for line in lines:
-            if line.serial <= self._serial:
-                continue
+        for line in self._new(lines):
             missed = line.serial - self._serial - 1
             if missed and self._serial and self.level is not Level.QUIET:
                 due.append(_missed(line, missed))
             self._serial = line.serial
             due.extend(self._chosen(line))
         return due
+
+    def _new(self, lines: Sequence[EventLine]) -> Sequence[EventLine]:
+        """The lines that have not been taken yet; mostly there are none."""
+        first = len(lines)
+        while first and lines[first - 1].serial > self._serial:
+            first -= 1
+        return lines[first:]
 
     def skip(self, lines: Sequence[EventLine]) -> None:
         """Take the lines as seen without printing them."""
@@ -152,12 +163,15 @@ class Selection:
             return [line]
         if line.fold not in self._since:
             self._since[line.fold] = line.at
+            self._over_at = WallNs(min(self._over_at, line.at + SCREEN_FOLD_NS))
             return [line]
         held = self._held.get(line.fold)
         self._held[line.fold] = replace(line, times=line.times + (held.times if held else 0))
         return []
 
     def _over(self, now: WallNs) -> list[EventLine]:
+        if self._looked <= now < self._over_at:
+            return []
         over = [fold for fold, since in self._since.items() if not 0 <= now - since < SCREEN_FOLD_NS]
         due = []
         for fold in over:
@@ -168,6 +182,8 @@ class Selection:
             self._since[fold] = now
             if self.level is Level.NORMAL:
                 due.append(held)
+        self._looked = now
+        self._over_at = WallNs(min(self._since.values(), default=now) + SCREEN_FOLD_NS)
         return due
 
 

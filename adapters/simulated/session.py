@@ -7,7 +7,7 @@ it names none), and a fresh snapshot is asked for on the stream. An unknown type
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -23,7 +23,7 @@ from adapters.simulated.values import (
     order_seen_of,
     resolution,
 )
-from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
+from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, MarketsAlive, NotReady
 from models.clock import BootNs, Clock
 from models.hostile import clean, says_twice
 from models.lag import LagMeter
@@ -32,7 +32,7 @@ from models.messages import FillSeen, MarketResolved, OrderUpdated, StatusChange
 
 HEARTBEAT: Final = HeartbeatPolicy(kind="frame", period_s=4.0, pong_timeout_s=4.0)
 
-FeedEvent = BookSnapshot | BookUpdate | BookLost | MarketAlive | StatusChanged | MarketResolved
+FeedEvent = BookSnapshot | BookUpdate | BookLost | MarketAlive | MarketsAlive | StatusChanged | MarketResolved
 
 _MARKET_FRAMES: Final = msgspec.json.Decoder(wire.MarketFrame)
 _USER_FRAMES: Final = msgspec.json.Decoder(wire.UserFrame)
@@ -155,21 +155,22 @@ class MarketSession:
             self._statuses[market_id] = status
             yield StatusChanged(market_id, MarketStatus(status), clean(detail), at)
 
-    def _alive(self, frame: wire.Heartbeat, received_at: BootNs) -> Iterator[MarketAlive]:
-        for name, seq in frame.seqs.items():
-            market_id = self._markets.get(name)
-            if market_id is None or name not in self._seqs:
-                continue
-            if seq > self._seqs[name]:
-                self._seqs[name] = seq
-                self._wanted[name] = None
-            yield MarketAlive(
-                market_id=market_id,
-                generation=self._generation,
-                seq=seq,
-                exchange_ms=frame.ts,
-                received_at=received_at,
-            )
+    def _alive(self, frame: wire.Heartbeat, received_at: BootNs) -> Iterator[MarketAlive | MarketsAlive]:
+        """Nearly always a heartbeat says what is known already, of every market. One that is ahead has a hole."""
+        known = self._seqs
+        in_step = frame.seqs
+        if in_step != known:
+            ahead = {name: seq for name, seq in frame.seqs.items() if name in known and seq > known[name]}
+            in_step = {name: seq for name, seq in frame.seqs.items() if name in known and name not in ahead}
+            known.update(ahead)
+            self._wanted.update(dict.fromkeys(ahead))
+            for name, seq in ahead.items():
+                yield MarketAlive(
+                    market_id=self._markets[name], generation=self._generation, seq=seq, received_at=received_at
+                )
+        if in_step:
+            seqs = cast("dict[MarketId, int | None]", in_step)
+            yield MarketsAlive(generation=self._generation, seqs=seqs, received_at=received_at)
 
     def _follow(self, name: str, seq: int) -> None:
         """Notice a hole in a market's numbers, and ask for a snapshot; the book notices it by itself, too."""

@@ -36,9 +36,15 @@ class HotStage:
     """Markets and watches on one run queue. Use as a context manager; any crash of an actor fails the test."""
 
     def __init__(
-        self, markets: Sequence[Market] = (), watches: Sequence[SetWatch] = (), *, depth: int = 0, proof_ns: int = 0
+        self,
+        markets: Sequence[Market] = (),
+        watches: Sequence[SetWatch] = (),
+        *,
+        depth: int = 0,
+        proof_ns: int = 0,
+        quiet_ns: int = 0,
     ) -> None:
-        self._proof_ns = proof_ns
+        self._proof_ns, self._quiet_ns = proof_ns, quiet_ns
         self.clock, self.ids = FakeClock(), CountingIds()
         self.risk, self.ledger, self.snapshots = Collector(), Collector(), Collector()
         self.crashed: list[BaseException] = []
@@ -76,6 +82,7 @@ class HotStage:
             depth=depth,
             lagging_ms=LAGGING_MS,
             proof_ns=self._proof_ns,
+            quiet_ns=self._quiet_ns,
         )
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from models.messages import (
     StatusChanged,
     TickChanged,
 )
-from tests.actors.hot_stage import LAGGING_MS, HotStage
+from tests.actors.hot_stage import LAGGING_MS, SILENT_NS, HotStage
 from tests.factories import EXCHANGE_MS, a_market, levels, price, snapshot, update
 from tests.fakes import START_BOOT, Collector
 
@@ -80,11 +80,35 @@ def beats(stage: HotStage, *at_ms: int, lag_ms: int | None = None) -> list[int]:
     return [(top.evidence_at - START_BOOT) // MS for top in stage.tops.of(TopOfBook)]
 
 
+PATIENT = {"proof_ns": 2_000 * MS, "quiet_ns": 5_000 * MS}
+
+
 def test_a_quiet_markets_heartbeats_are_told_as_often_as_its_proof_is_needed() -> None:
-    with HotStage(proof_ns=2_000 * MS) as stage:
+    with HotStage(**PATIENT) as stage:
         stage.connect()
 
+        assert beats(stage, 2_000, 4_999, 5_000, 9_999, 10_000) == [5_000, 10_000]
+
+
+def test_a_gaps_heartbeats_are_told_before_its_evidence_is_too_old_to_decide_by() -> None:
+    with HotStage(**PATIENT) as stage:
+        stage.connect()
+        stage.feed(update(("yes_ask", "0.47", "5"), ("no_ask", "0.48", "6"), seq=2))
+
         assert beats(stage, 1_000, 2_000, 3_000, 3_999, 4_000) == [2_000, 4_000]
+
+
+def test_a_market_is_silent_by_the_evidence_of_its_book_not_by_what_was_told() -> None:
+    with HotStage(proof_ns=2_000 * MS, quiet_ns=10 * SILENT_NS) as stage:
+        stage.connect()
+        assert beats(stage, 1_000, 2_000, 9_000) == []
+
+        stage.tick(SILENT_NS + 1)
+        assert (stage.top().not_ready, stage.top().evidence_at) == (None, START_BOOT + 9_000 * MS)
+        stage.tick(9_000 * MS - 1)
+        assert stage.top().not_ready is None
+        stage.tick(1)
+        assert stage.top().not_ready is NotReady.SILENT
 
 
 def test_every_heartbeat_is_told_where_legs_of_several_markets_are_compared() -> None:
@@ -95,7 +119,7 @@ def test_every_heartbeat_is_told_where_legs_of_several_markets_are_compared() ->
 
 
 def test_a_heartbeat_that_comes_too_late_is_told_at_once() -> None:
-    with HotStage(proof_ns=2_000 * MS) as stage:
+    with HotStage(**PATIENT) as stage:
         stage.connect()
 
         assert beats(stage, 1, lag_ms=LAGGING_MS + 1) == [1]
@@ -105,7 +129,7 @@ def test_a_heartbeat_that_comes_too_late_is_told_at_once() -> None:
 
 
 def test_a_heartbeat_that_is_not_told_still_proves_the_ladders() -> None:
-    with HotStage(proof_ns=2_000 * MS) as stage:
+    with HotStage(**PATIENT) as stage:
         stage.connect()
 
         assert beats(stage, 1_000) == []

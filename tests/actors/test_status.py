@@ -44,6 +44,7 @@ class Desk:
             tap=NewsTap(self.clock, board),
             markets=[],
             watches=[],
+            books={},
             tops={},
             latency_ns=list,
             inbox=self._inbox,

@@ -103,11 +103,12 @@ def test_the_age_of_the_oldest_waiting_message_is_that_of_the_backlog(watched: W
 
 
 def test_an_inbox_is_busy_from_the_first_message_until_its_receiver_comes_back_for_none() -> None:
-    inbox = LaneInbox(10, lambda: None, waits=False)
+    awake: dict[LaneInbox, None] = {}
+    inbox = LaneInbox(10, lambda: None, waits=False, awake=awake)
     assert (inbox.busy, inbox.resting) == (False, True)
 
     inbox.put(Envelope("a"))
-    assert (inbox.busy, inbox.resting) == (True, False)
+    assert (inbox.busy, inbox.resting, list(awake)) == (True, False, [inbox])
     inbox.get()
     assert (inbox.busy, inbox.resting, inbox.handled, len(inbox)) == (True, False, 1, 0)
     with pytest.raises(IdleError):

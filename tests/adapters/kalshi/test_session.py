@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.kalshi.desk import SnapshotDesk
-from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID, BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
+from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID, BookLost, BookSnapshot, BookUpdate, MarketsAlive, NotReady
 from models.book_keeping import Book
 from models.clock import MS
 from tests.adapters.kalshi.examples import (
@@ -37,6 +37,10 @@ def books_after(events: list[Any], *tickers: str) -> dict[str, Book]:
     for book in books.values():
         book.begin(3)
     for event in events:
+        if isinstance(event, MarketsAlive):
+            for market_id in event.seqs:
+                books[market_id].alive(event.of(market_id))
+            continue
         book = books[event.market_id]
         match event:
             case BookUpdate():
@@ -45,8 +49,6 @@ def books_after(events: list[Any], *tickers: str) -> dict[str, Book]:
                 book.snapshot(event)
             case BookLost():
                 book.lose(event.reason, event.generation, event.received_at)
-            case MarketAlive():
-                book.alive(event)
     return books
 
 
@@ -420,10 +422,10 @@ def test_a_frame_in_sequence_is_evidence_for_its_quiet_neighbours_five_times_a_s
         event
         for number in range(20)
         for event in connection.told(delta(3 + number, "yes", "0.4100", "1.00", ts=TS + number)) + connection.idle(10)
-        if isinstance(event, MarketAlive)
+        if isinstance(event, MarketsAlive)
     ]
 
-    assert [(event.market_id, event.received_at // MS, event.seq) for event in alive] == [(OTHER, 1_300, None)]
+    assert [(event.seqs, event.received_at // MS) for event in alive] == [({OTHER: None}, 1_300)]
 
 
 def test_a_quiet_subscription_is_asked_for_one_book_in_turn() -> None:

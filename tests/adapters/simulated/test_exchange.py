@@ -16,7 +16,7 @@ from adapters.simulated.faults import DIALECT, LeverName, parse_plan
 from adapters.simulated.session import MarketSession, UserSession
 from adapters.simulated.streams import Close, Effect, Freeze, Send
 from adapters.simulated.truth import truth
-from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, NotReady
+from models.book import BookLost, BookSnapshot, BookUpdate, MarketAlive, MarketsAlive, NotReady
 from models.book_keeping import Book
 from models.clock import MS, SECOND, BootNs
 from models.market import MarketId
@@ -84,6 +84,9 @@ class Watcher:
                     self.books[event.market_id].update(event)
                 case MarketAlive():
                     self.books[event.market_id].alive(event)
+                case MarketsAlive():
+                    for market_id in event.seqs:
+                        self.books[market_id].alive(event.of(market_id))
                 case BookLost():
                     self.books[event.market_id].lose(event.reason, event.generation)
 
@@ -169,13 +172,17 @@ def test_a_dropped_last_frame_is_noticed_by_the_heartbeat() -> None:
     assert watcher.books[MARKET].not_ready is None
 
 
+def names(event: object, market_id: MarketId) -> bool:
+    return getattr(event, "market_id", "") == market_id or market_id in getattr(event, "seqs", ())
+
+
 def test_a_silent_market_says_nothing_at_all_and_comes_back_with_a_gap() -> None:
     watcher = Watcher(an_exchange({"lever": "silent", "at": "2s", "for": "3s", "market": MARKET}))
     watcher.run(2.02)
-    before = len([e for e in watcher.events if getattr(e, "market_id", "") == MARKET])
+    before = len([e for e in watcher.events if names(e, MARKET)])
 
     watcher.run(2.9)
-    during = [e for e in watcher.events if getattr(e, "market_id", "") == MARKET][before:]
+    during = [e for e in watcher.events if names(e, MARKET)][before:]
     watcher.run(3)
 
     assert during == []
