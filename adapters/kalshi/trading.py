@@ -166,13 +166,16 @@ class KalshiOrders:
         return [order for order in seen if order is not None]
 
     def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
+        """Of one order where `intent` is given, and of others in its market where no list shows that order: that
+        nothing was executed is then asked of the executions, not inferred from the lists.
+        """
         self.weather.renew()
         since = [("min_ts", str(max(0, since_ms // 1_000)))]
         if intent is not None:
+            since.append(("ticker", str(intent.market_id)))
             order_id = self._order_id(intent)
-            if order_id is None:
-                return []
-            since += [("ticker", str(intent.market_id)), ("order_id", str(order_id))]
+            if order_id is not None:
+                since.append(("order_id", str(order_id)))
         with readable():
             rows = list(self._rest.fills(since))
             found = [fill_of(row, self._owner(row.order_id)) for row in rows]
