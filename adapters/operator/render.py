@@ -59,6 +59,7 @@ _KIND_STYLE: Final[Mapping[EventKind, str]] = {
     EventKind.ERROR: "class:bad",
 }
 
+DAY_NS: Final = 86_400 * SECOND
 SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
 SUBJECT_ALIGNED: Final = 72
@@ -199,6 +200,12 @@ def banner(status: StatusSnapshot) -> list[str]:
     elif status.trading.waits:
         state = f"not yet ({status.trading.reason})"
     return [" · ".join(parts), f"Type help, Tab completes, Ctrl-R searches history, F9 halts. Trading: {state}"]
+
+
+def counted_since(status: StatusSnapshot) -> str:
+    """What the counters cover: the UTC day, and for a bot that has started on it, the time since then."""
+    midnight = status.at - status.at % DAY_NS
+    return "today" if status.at - status.uptime_ns < midnight else "since start"
 
 
 def trading_words(status: StatusSnapshot) -> str:

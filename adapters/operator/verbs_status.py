@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from adapters.operator.command import EXIT_HALTED, EXIT_OK, Call, Command, Commands, Place, Reply
-from adapters.operator.render import trading_words
+from adapters.operator.render import counted_since, trading_words
 from adapters.operator.tables import MISSING, age, clock_time, dollars, fixed, pad, span, stopwatch, wrap
-from models.clock import MS, SECOND
+from models.clock import MS
 from models.status import EventKind, Gauge, InFlight, StatusSnapshot
 from models.status_json import to_json
 
 LABEL: Final = 12
-DAY_NS: Final = 86_400 * SECOND
-"""The counters begin with the UTC day; a bot that has started on it counts from its start."""
 
 
 def status(call: Call) -> Reply:
@@ -54,7 +52,7 @@ def status_lines(now: StatusSnapshot, width: int) -> list[str]:
         ("markets", [*watched, f"halted {now.halted_markets}"]),
         ("in flight", [f"{len(now.in_flight)}", *(_in_flight(f) for f in now.in_flight)]),
         ("open", list(now.open_items) or ["nothing"]),
-        ("today" if now.at - now.uptime_ns < now.at // DAY_NS * DAY_NS else "since start", counts),
+        (counted_since(now), counts),
     ]
     if now.paper is not None:
         fills = now.paper

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.operator.render import Fragments, badge, feed_style, feed_words
+from adapters.operator.render import Fragments, badge, counted_since, feed_style, feed_words
 from adapters.operator.screen import fitted, packed, restyled, rule, side
 from adapters.operator.tables import (
     MISSING,
@@ -73,8 +73,9 @@ def _figures(status: StatusSnapshot, width: int) -> list[Fragments]:
     if width < MARKETS_ONLY:
         return []
     today = status.today
+    earned = f"PnL {counted_since(status)} {dollars(today.net_pnl, sign=True)}"
     parts: list[Fragments] = [
-        [("class:good" if today.net_pnl >= 0 else "class:bad", f"PnL today {dollars(today.net_pnl, sign=True)}")],
+        [("class:good" if today.net_pnl >= 0 else "class:bad", earned)],
         [("", f"sets {today.completed} ok / {today.partial} partial / {today.rejects} reject")],
         *[_limit(gauge) for gauge in status.limits],
     ]

@@ -9,7 +9,7 @@ from adapters.operator.command import SHELL_VERBS, Caller, Place, Reply, dispatc
 from adapters.operator.commands import COMMANDS
 from adapters.operator.events import Level, Selection
 from adapters.operator.face import Leaving
-from models.clock import WallNs
+from models.clock import SECOND, WallNs
 from models.listing import TradeLine
 from models.market import MarketId, SetId
 from models.money import MicroShares, MicroUsd
@@ -436,3 +436,11 @@ def _local(utc: str) -> str:
 
     hour, minute, second = map(int, utc.split(":"))
     return datetime(2026, 11, 22, hour, minute, second, tzinfo=UTC).astimezone().strftime("%H:%M:%S")
+
+
+def test_counters_are_the_days_only_where_the_bot_ran_at_midnight() -> None:
+    bot = FakeBot()
+    assert any(line.startswith("since start opportunities") for line in give(bot, "status").lines)
+
+    bot.now = replace(bot.now, uptime_ns=40 * 3_600 * SECOND)
+    assert any(line.startswith("today       opportunities") for line in give(bot, "status").lines)

@@ -31,7 +31,7 @@ def with_news() -> StatusSnapshot:
 
 WIDE = """\
 ┌  PAPER  simulated ────────────────────────── ws LIVE 5 ms · reconnects 1 · 00:31:07 · Trading ON ┐
-│ PnL today +$0.87   sets 9 ok / 0 partial / 1 reject   daily notional █░░░░░░░░░ 98/500           │
+│ PnL since start +$0.87   sets 9 ok / 0 partial / 1 reject   daily notional █░░░░░░░░░ 98/500     │
 │ open positions ████░░░░░░ 2/5   kill switch: partials 0/2 in 10 m   rejects 1/5 in 10 m          │
 │ disconnects 1/6 in 1 h                                                                           │
 ├ markets ─────────────────────────────────────────────────────────────────────── sort: edge ▼ (s) ┤
