@@ -208,7 +208,7 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _add_bot_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=None, metavar="F", help="default: config.yaml, if there is one")
-    parser.add_argument("--no-console", action="store_true", help="no prompt; commands may still come on stdin")
+    parser.add_argument("--no-console", action="store_true", help="no prompt, and nothing is read from stdin")
     parser.add_argument("--for", dest="for_ns", type=duration_ns, default=None, metavar="T", help="stop after 90s, 6h")
 
 

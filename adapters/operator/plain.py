@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 NEWS_S: Final = 0.25
 LINE_MAX: Final = 64 * 1024
 WIDTH: Final = 120
+BY_LINES: Final = "Commands are read line by line; try help."
+FROM_A_SHELL: Final = "Commands from another shell:  python3 run.py help."
 BY: Final = "operator (standard input)"
 
 
@@ -55,7 +57,7 @@ class PlainConsole:
         self._left = False
 
     def run(self) -> None:
-        self._print(banner(self._face.snapshot()))
+        self._print(banner(self._face.snapshot(), BY_LINES if self._source is not None else FROM_A_SHELL))
         while not self._stop.requested and not self._left:
             watched: list[int | StopRequest] = [self._stop]
             if self._source is not None:

@@ -59,6 +59,7 @@ _KIND_STYLE: Final[Mapping[EventKind, str]] = {
     EventKind.ERROR: "class:bad",
 }
 
+AT_THE_PROMPT: Final = "Type help, Tab completes, Ctrl-R searches history, F9 halts."
 DAY_NS: Final = 86_400 * SECOND
 SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
@@ -183,8 +184,8 @@ def prompt_words(status: StatusSnapshot) -> Fragments:
     return [("", "arb> ")]
 
 
-def banner(status: StatusSnapshot) -> list[str]:
-    """What runs on what, in two lines, before the first prompt."""
+def banner(status: StatusSnapshot, how: str = AT_THE_PROMPT) -> list[str]:
+    """What runs on what, in two lines, before anything else. `how`: where commands are given."""
     count = len(status.markets)
     parts = [
         f"dutchbook {status.version}   {status.badge} · venue {status.venue}",
@@ -199,7 +200,7 @@ def banner(status: StatusSnapshot) -> list[str]:
         state = "ON"
     elif status.trading.waits:
         state = f"not yet ({status.trading.reason})"
-    return [" · ".join(parts), f"Type help, Tab completes, Ctrl-R searches history, F9 halts. Trading: {state}"]
+    return [" · ".join(parts), f"{how} Trading: {state}"]
 
 
 def counted_since(status: StatusSnapshot) -> str:

@@ -53,6 +53,16 @@ def piped() -> Iterator[Piped]:
             pass
 
 
+def test_a_bot_without_input_says_where_commands_are_given() -> None:
+    out, stop = io.StringIO(), StopRequest()
+    stop.request("the test is over")
+
+    PlainConsole(FakeBot(), stop, COMMANDS, out, None).run()
+
+    assert "Commands from another shell:  python3 run.py help. Trading: ON" in out.getvalue()
+    assert "Tab completes" not in out.getvalue()
+
+
 def test_lines_of_standard_input_are_commands_and_the_answers_are_plain(piped: Piped) -> None:
     piped.type("status\nhalt -- odd\n")
 
