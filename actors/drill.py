@@ -30,6 +30,7 @@ from models.config import Config
 from models.config_text import ConfigErrors
 from models.config_trading import Risk, Window
 from models.execution import ExecutionTerms, LegTerms
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNEXPECTED
 from models.fees import NO_FEES
 from models.kill_switch import KillSwitch, kill_switch
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
@@ -40,9 +41,6 @@ from models.sets import binary_set
 from models.signal import Decision, Kind, Surroundings
 from models.verdict import Verdict
 
-EXIT_OK: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_CONFIG: Final = 78
 SCHEMA_VERSION: Final = 1
 MARKET: Final = MarketId("drill")
 FEW: Final = 100
@@ -97,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps({"schema_version": SCHEMA_VERSION, "ok": passed, "conditions": conditions}) + "\n")
     else:
         print_lines(map(_line, results), sys.stdout)
-    return EXIT_OK if passed else EXIT_FAILED
+    return EXIT_OK if passed else EXIT_UNEXPECTED
 
 
 def drill(config: Config, directory: Path) -> list[Drilled]:

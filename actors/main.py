@@ -16,14 +16,10 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from models.clock import seconds_ns
+from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_USAGE
 
 VERSION: Final = "0.2.0"
 
-EXIT_OK: Final = 0
-EXIT_UNEXPECTED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_UNAVAILABLE: Final = 69
-EXIT_CONFIG: Final = 78
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -95,7 +91,7 @@ def _carried_out(words: Sequence[str]) -> int:
         from adapters.operator.client import client_main
 
         code = int(client_main(words))
-        if words[0] == "version" and code == EXIT_UNAVAILABLE and "--json" not in words:
+        if words[0] == "version" and code == EXIT_UNREACHABLE and "--json" not in words:
             sys.stdout.write(f"dutchbook {VERSION}\n")
             return EXIT_OK
         return code

@@ -17,7 +17,7 @@ from typing import Final
 
 from actors.admission import NotAdmittedError, admit, get_ready
 from actors.face import Face
-from actors.main import EXIT_CONFIG, EXIT_OK, VERSION
+from actors.main import VERSION
 from actors.memory import settle
 from actors.network import StartError
 from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
@@ -56,13 +56,16 @@ from models.config import Config
 from models.config_embedded import embedded_config
 from models.config_machine import VenueOptions
 from models.config_text import ConfigErrors
+from models.exit_codes import (
+    EXIT_CONFIG,
+    EXIT_HALTED,
+    EXIT_INSTANCE,
+    EXIT_LEFT_OPEN,
+    EXIT_OK,
+    EXIT_UNEXPECTED,
+    EXIT_UNREACHABLE,
+)
 from models.market import VenueName
-
-EXIT_UNEXPECTED: Final = 1
-EXIT_LEFT_OPEN: Final = 3
-EXIT_HALTED: Final = 4
-EXIT_UNREACHABLE: Final = 69
-EXIT_INSTANCE: Final = 75
 
 DOTENV: Final = Path(".env")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from models.clock import SECOND, BootNs, Clock
+from models.exit_codes import EXIT_HUNG
 from models.status import InboxLook
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,6 @@ AWAY_NS: Final = SECOND
 """A look that comes this late was itself kept from looking (a suspend, SIGSTOP, swap), and so was everybody else: that
 time counts against nobody.
 """
-EXIT_HUNG: Final = 70
 
 
 @dataclass(frozen=True, slots=True)

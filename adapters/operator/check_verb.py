@@ -16,9 +16,8 @@ from models.config import Config, canonical_json, config_hash
 from models.config_render import render_yaml
 from models.config_rules import cautions
 from models.config_text import ConfigErrors
+from models.exit_codes import EXIT_CONFIG, EXIT_OK
 
-EXIT_OK: Final = 0
-EXIT_CONFIG: Final = 78
 SCHEMA_VERSION: Final = 1
 DOTENV: Final = Path(".env")
 

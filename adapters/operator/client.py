@@ -19,11 +19,6 @@ import msgspec
 
 from adapters.clock import SystemClock
 from adapters.operator.command import (
-    EXIT_LEFT_OPEN,
-    EXIT_OK,
-    EXIT_UNAVAILABLE,
-    EXIT_UNEXPECTED,
-    EXIT_USAGE,
     HELP_OPTIONS,
     SEPARATOR,
     Command,
@@ -47,6 +42,7 @@ from adapters.operator.printing import print_lines, width_of
 from adapters.operator.tables import safe
 from adapters.operator.verbs_words import entry
 from models.clock import Clock
+from models.exit_codes import EXIT_LEFT_OPEN, EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_USAGE
 
 ANSWER_S: Final = 4.0
 SLOW_ANSWER_S: Final = 40.0
@@ -207,7 +203,7 @@ def _tell(reply: Reply, as_json: bool, shell: Shell) -> int:
         if as_json and reply.document is not None:
             print(msgspec.json.encode(reply.document).decode(), file=shell.out)
         else:
-            stream = shell.err if reply.exit_code in {EXIT_USAGE, EXIT_UNEXPECTED, EXIT_UNAVAILABLE} else shell.out
+            stream = shell.err if reply.exit_code in {EXIT_USAGE, EXIT_UNEXPECTED, EXIT_UNREACHABLE} else shell.out
             print_lines(map(safe, reply.lines), stream)
         shell.out.flush()
     except BrokenPipeError:

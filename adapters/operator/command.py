@@ -16,15 +16,9 @@ from typing import Final
 
 from adapters.operator.events import Level, Selection
 from adapters.operator.face import BotFace, LedgerUnreadableError
+from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
 from models.hostile import clean
 from models.status import SCHEMA_VERSION
-
-EXIT_OK: Final = 0
-EXIT_UNEXPECTED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_LEFT_OPEN: Final = 3
-EXIT_HALTED: Final = 4
-EXIT_UNAVAILABLE: Final = 69
 
 SEPARATOR: Final = "--"
 """What follows is the operator's reason, in free words."""

@@ -24,7 +24,6 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
 from adapters.operator.command import (
-    EXIT_UNEXPECTED,
     Caller,
     Commands,
     Place,
@@ -42,6 +41,7 @@ from adapters.operator.render import STYLES, Fragments, banner, event_lines, pro
 from adapters.operator.signals import StopRequest
 from adapters.operator.tables import folded, safe
 from models.clock import Clock
+from models.exit_codes import EXIT_UNEXPECTED
 
 logger = logging.getLogger(__name__)
 

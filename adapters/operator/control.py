@@ -27,8 +27,6 @@ from pathlib import Path
 from typing import Final
 
 from adapters.operator.command import (
-    EXIT_UNAVAILABLE,
-    EXIT_UNEXPECTED,
     Caller,
     Commands,
     Place,
@@ -46,6 +44,7 @@ from adapters.operator.control_wire import (
 )
 from adapters.operator.control_worker import Worker
 from adapters.operator.face import BotFace
+from models.exit_codes import EXIT_UNEXPECTED, EXIT_UNREACHABLE
 
 logger = logging.getLogger(__name__)
 
@@ -304,7 +303,7 @@ class ControlServer:
         self._selector.unregister(connection.peer)
         connection.enter(_State.WORKING)
         if not worker.take(connection, request):
-            busy = wrong("the bot is busy with other requests; try again", exit_code=EXIT_UNAVAILABLE)
+            busy = wrong("the bot is busy with other requests; try again", exit_code=EXIT_UNREACHABLE)
             self._selector.register(connection.peer, selectors.EVENT_READ, connection)
             self._reply(connection, encode_answer(busy, as_json=request.json))
 
@@ -315,7 +314,7 @@ class ControlServer:
         if request.verb != "halt" and request.until_s is not None and time.monotonic() > request.until_s:
             # The bot was hung or stopped meanwhile: a resume of minutes ago must not undo the halt that followed it.
             logger.warning("%s came too late: who asked has been told that there is no answer", request.verb)
-            return encode_answer(wrong("too late", exit_code=EXIT_UNAVAILABLE), as_json=request.json)
+            return encode_answer(wrong("too late", exit_code=EXIT_UNREACHABLE), as_json=request.json)
         try:
             reply = dispatch(self._commands, [request.verb, *request.args], caller)
             return encode_answer(reply, as_json=request.json)

@@ -29,11 +29,9 @@ from models.checkup import Check, Grade, failed, fine, skipped, unreachable, wro
 from models.config import Config
 from models.config_text import ConfigErrors
 from models.config_trading import Mode
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE
 from models.market import VenueName
 
-EXIT_OK: Final = 0
-EXIT_UNREACHABLE: Final = 69
-EXIT_CONFIG: Final = 78
 SCHEMA_VERSION: Final = 1
 DOTENV: Final = Path(".env")
 REQUESTS_PER_SECOND: Final = 5

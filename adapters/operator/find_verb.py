@@ -16,13 +16,11 @@ from adapters.settings import load_config
 from adapters.venue import VenueReadError, VenueReadRefusedError
 from models.config_machine import VenueOptions
 from models.config_text import ConfigErrors
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE
 from models.market import Market
 from models.money import text
 
 SCHEMA_VERSION: Final = 1
-EXIT_OK: Final = 0
-EXIT_UNREACHABLE: Final = 69
-EXIT_CONFIG: Final = 78
 REQUESTS_PER_SECOND: Final = 5
 SIMULATED: Final = "simulated"
 REAL: Final = [name for name in VENUES if name != SIMULATED]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from adapters.operator.places import CONFIG_DEFAULT
+from models.exit_codes import EXIT_CONFIG, EXIT_OK
 
-EXIT_OK: Final = 0
-EXIT_CONFIG: Final = 78
 _HERE: Final = Path(__file__).resolve().parent.parent.parent
 
 

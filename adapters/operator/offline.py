@@ -13,10 +13,6 @@ import msgspec
 
 from adapters.gate import halt_offline
 from adapters.operator.command import (
-    EXIT_HALTED,
-    EXIT_OK,
-    EXIT_UNAVAILABLE,
-    EXIT_UNEXPECTED,
     SEPARATOR,
     Command,
     Reply,
@@ -27,6 +23,7 @@ from adapters.operator.tables import clock_date
 from adapters.operator.verbs_control import DEFAULT_REASON
 from adapters.permit import StateDirectory
 from models.clock import Clock
+from models.exit_codes import EXIT_HALTED, EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE
 from models.hostile import clean
 from models.status import SCHEMA_VERSION
 from models.status_rows import iso
@@ -48,8 +45,8 @@ def reply_without_bot(
         hint = START
         if command.name == "resume" and StateDirectory(directory / "permit").read_halt() is not None:
             hint = f"{START}  comes up halted; then resume."
-        return wrong(f"no bot runs on {directory}. {hint}", exit_code=EXIT_UNAVAILABLE)
-    return wrong(f"{holder} does not answer: {missing}", exit_code=EXIT_UNAVAILABLE)
+        return wrong(f"no bot runs on {directory}. {hint}", exit_code=EXIT_UNREACHABLE)
+    return wrong(f"{holder} does not answer: {missing}", exit_code=EXIT_UNREACHABLE)
 
 
 def halt_in_files(words: Sequence[str], why: str, directory: Path, clock: Clock) -> Reply:
@@ -111,7 +108,7 @@ def status_of_files(missing: Exception, directory: Path) -> Reply:
         },
         "halted_markets": [record.market_id or key for key, record in halted.items()],
     }
-    return Reply(lines=tuple(lines), document=document, exit_code=EXIT_HALTED if halt is not None else EXIT_UNAVAILABLE)
+    return Reply(lines=tuple(lines), document=document, exit_code=EXIT_HALTED if halt is not None else EXIT_UNREACHABLE)
 
 
 def holder_of(directory: Path) -> str | None:

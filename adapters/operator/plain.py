@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from adapters.operator.command import (
-    EXIT_UNEXPECTED,
     Caller,
     Commands,
     Place,
@@ -28,6 +27,7 @@ from adapters.operator.face import BotFace
 from adapters.operator.render import banner, event_fragments, plain
 from adapters.operator.signals import StopRequest
 from adapters.operator.tables import safe
+from models.exit_codes import EXIT_UNEXPECTED
 
 logger = logging.getLogger(__name__)
 

@@ -23,13 +23,9 @@ from adapters.venue import MarketData, MissingKeysError, VenueReadError, VenueRe
 from models.clock import SECOND, WallNs
 from models.config import Config
 from models.config_text import ConfigErrors
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_USAGE
 from models.market import Market, VenueName
 
-EXIT_OK: Final = 0
-EXIT_INCOMPLETE: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_UNREACHABLE: Final = 69
-EXIT_CONFIG: Final = 78
 TAPE_VERSION: Final = 1
 DOTENV: Final = Path(".env")
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)?\Z")
@@ -84,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     stop.install()
     _record(config, venue, markets, tape, clock, stop, options.for_s)
     print(f"{options.file}: {tape.written} events, {tape.dropped} left out{'; ' + tape.failed if tape.failed else ''}")
-    return EXIT_INCOMPLETE if tape.failed or tape.dropped else EXIT_OK
+    return EXIT_UNEXPECTED if tape.failed or tape.dropped else EXIT_OK
 
 
 def _record(

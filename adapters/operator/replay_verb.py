@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Final
 
 from adapters.operator.replay_text import print_result, progress_bar
 from adapters.registry import VENUES
@@ -15,11 +14,7 @@ from adapters.settings import load_config
 from adapters.tape import TapeError
 from models.config import Config
 from models.config_text import ConfigErrors
-
-EXIT_OK: Final = 0
-EXIT_DAMAGED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_CONFIG: Final = 78
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             result = replay(options.file, options.speed, config, progress)
     except (TapeError, ReplayError) as error:
         print(error, file=sys.stderr)
-        return EXIT_DAMAGED
+        return EXIT_UNEXPECTED
     except OSError as error:
         print(f"{options.file}: {error.strerror or type(error).__name__}", file=sys.stderr)
         return EXIT_USAGE

@@ -29,12 +29,9 @@ from adapters.operator.progress import Bar
 from adapters.operator.report_json import SCHEMA_VERSION, document_of
 from adapters.operator.report_text import empty_lines, lines_of, missing_lines
 from models.clock import SECOND
+from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
 from models.report import figure
 from models.report_figures import Report
-
-EXIT_OK: Final = 0
-EXIT_UNPROVED: Final = 1
-EXIT_USAGE: Final = 2
 
 _AGO: Final = re.compile(r"(\d{1,6})(min|[smhdw])\Z")
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -74,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         return _reported(path, asked, options)
     except LedgerError as error:
         _say([str(error)], options, {"error": str(error)}, file=sys.stderr)
-        return EXIT_UNPROVED
+        return EXIT_UNEXPECTED
 
 
 def told(path: Path, since: str | None, width: int) -> Told:
@@ -89,7 +86,7 @@ def told(path: Path, since: str | None, width: int) -> Told:
             lines = empty_lines(str(path)) if is_empty(connection) else lines_of(report, width)
             return Told(lines=tuple(lines), document=document_of(report))
     except LedgerError as error:
-        return _not_told(error, EXIT_UNPROVED)
+        return _not_told(error, EXIT_UNEXPECTED)
 
 
 def _not_told(why: Exception, exit_code: int) -> Told:

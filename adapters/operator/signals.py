@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any, Final
 
+from models.exit_codes import EXIT_LEFT_OPEN
+
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 FORCE_AFTER_S: Final = 0.5
 """A second signal within this time is the same wish (systemd sends TERM and HUP together); a later one insists."""
-
-EXIT_LEFT_OPEN: Final = 3
 
 
 class StopRequest:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 
 from adapters.operator.command import (
-    EXIT_HALTED,
     LEVELS,
     Argument,
     Call,
@@ -27,6 +26,7 @@ from adapters.operator.events import Level
 from adapters.operator.face import Halted, Leaving, Refused, Resumed
 from adapters.operator.tables import clock_time, wrap
 from adapters.permit import HaltsSeen
+from models.exit_codes import EXIT_HALTED
 from models.hostile import clean
 from models.market import MarketId
 from models.status import SCHEMA_VERSION, StatusSnapshot

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from adapters.operator.command import (
-    EXIT_UNAVAILABLE,
     Argument,
     Call,
     Command,
@@ -19,6 +18,7 @@ from adapters.operator.command import (
 from adapters.operator.tables import MISSING, Column, age, fixed, price, shares, table, wrap
 from adapters.operator.verbs_control import market_named
 from models.book import Levels, TopOfBook
+from models.exit_codes import EXIT_UNREACHABLE
 from models.messages import LaddersSeen
 from models.money import text
 from models.status import SCHEMA_VERSION, MarketRow, SetRow, StatusSnapshot
@@ -118,7 +118,7 @@ def book(call: Call) -> Reply:
     market_id = market_named(now, call.values["M"])
     seen = call.face.ladders(market_id, LADDER_TIMEOUT_S)
     if seen is None:
-        return wrong(f"the book of {market_id} gave no answer in {LADDER_TIMEOUT_S:.0f} s", exit_code=EXIT_UNAVAILABLE)
+        return wrong(f"the book of {market_id} gave no answer in {LADDER_TIMEOUT_S:.0f} s", exit_code=EXIT_UNREACHABLE)
     row = now.market(market_id)
     return Reply(lines=tuple(book_lines(seen, row, call.caller.width)), document=_book_json(seen))
 

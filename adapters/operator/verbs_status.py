@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from adapters.operator.command import EXIT_HALTED, EXIT_OK, Call, Command, Commands, Place, Reply
+from adapters.operator.command import Call, Command, Commands, Place, Reply
 from adapters.operator.render import counted_since, trading_words
 from adapters.operator.tables import MISSING, age, clock_time, dollars, fixed, pad, span, stopwatch, wrap
 from models.clock import MS
+from models.exit_codes import EXIT_HALTED, EXIT_OK
 from models.status import EventKind, Gauge, InFlight, StatusSnapshot
 from models.status_json import to_json
 

@@ -25,7 +25,7 @@ from prompt_toolkit.styles import Style
 
 from adapters.clock import SystemClock
 from adapters.operator.client import NoBotError, Shell, ask, in_files_too
-from adapters.operator.command import EXIT_OK, EXIT_USAGE, Question, Reply, wrong
+from adapters.operator.command import Question, Reply, wrong
 from adapters.operator.control_wire import Request, WireError
 from adapters.operator.offline import halt_in_files, instance_runs
 from adapters.operator.places import SOCKET_NAME, demo_directory, state_directory
@@ -35,6 +35,7 @@ from adapters.operator.watch_frame import frame
 from adapters.operator.watch_keys import Mode, bindings
 from adapters.operator.watch_view import View, chosen_rows
 from models.clock import SECOND, Clock
+from models.exit_codes import EXIT_OK, EXIT_USAGE
 from models.status import StatusSnapshot
 from models.status_json import StatusError, from_json
 

@@ -25,12 +25,9 @@ from adapters.operator.printing import print_lines
 from adapters.operator.progress import Bar
 from adapters.operator.why_json import SCHEMA_VERSION, document_of
 from adapters.operator.why_text import lines_of
+from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
 from models.signal import SetTerms
 from models.why import Mismatch, StoredOpportunity, recheck
-
-EXIT_OK: Final = 0
-EXIT_DIFFERS: Final = 1
-EXIT_USAGE: Final = 2
 
 SHOWN: Final = 20
 """Differences that `why --all` prints; it counts them all."""
@@ -67,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         )
     except LedgerError as error:
         print(error, file=sys.stderr)
-        return EXIT_DIFFERS
+        return EXIT_UNEXPECTED
     if options.json:
         print(json.dumps(told.document))
     else:
@@ -83,7 +80,7 @@ def told(path: Path, ident: str) -> Told:
         return Told(
             lines=(str(error),),
             document={"schema_version": SCHEMA_VERSION, "error": str(error)},
-            exit_code=EXIT_DIFFERS,
+            exit_code=EXIT_UNEXPECTED,
         )
 
 
@@ -95,7 +92,7 @@ def _one(path: Path, ident: str, *, chain: bool) -> Told:
         except NothingFoundError as error:
             words = str(error)
             return Told(
-                lines=(words,), document={"schema_version": SCHEMA_VERSION, "error": words}, exit_code=EXIT_DIFFERS
+                lines=(words,), document={"schema_version": SCHEMA_VERSION, "error": words}, exit_code=EXIT_UNEXPECTED
             )
         checked = _Again(connection)
         mismatches = [(row.opportunity_id, m) for row in story.opportunities for m in checked.mismatches(row)]
@@ -104,7 +101,7 @@ def _one(path: Path, ident: str, *, chain: bool) -> Told:
     return Told(
         lines=tuple(lines_of(story, mismatches, broken)),
         document=document_of(story, mismatches, broken),
-        exit_code=EXIT_DIFFERS if wrong else EXIT_OK,
+        exit_code=EXIT_UNEXPECTED if wrong else EXIT_OK,
     )
 
 
@@ -169,4 +166,4 @@ def _all(path: Path, *, chain: bool) -> Told:
             for ident, m in differing
         ],
     }
-    return Told(lines=tuple(lines), document=document, exit_code=EXIT_DIFFERS if wrong or problem else EXIT_OK)
+    return Told(lines=tuple(lines), document=document, exit_code=EXIT_UNEXPECTED if wrong or problem else EXIT_OK)

@@ -28,13 +28,9 @@ from adapters.simulated.server import SimulatedServer
 from adapters.simulated.sockets import OUTBOX_BYTES
 from adapters.simulated.truth import truth
 from models.clock import MS, SECOND
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
 from models.market import BookModel
 from models.money import MICRO, text
-
-EXIT_OK: Final = 0
-EXIT_USAGE: Final = 2
-EXIT_PORT: Final = 69
-EXIT_CONFIG: Final = 78
 
 DIALECTS: Final = {"polymarket": "adapters.polymarket.dialect", "kalshi": "adapters.kalshi.dialect"}
 """Other venues' protocols in front of this exchange: a module with `simulate(options, stop) -> exit code`."""
@@ -111,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         server = SimulatedServer(exchange, options.port, LOAD_OUTBOX_BYTES if options.load else OUTBOX_BYTES)
     except OSError as error:
         sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_PORT
+        return EXIT_UNREACHABLE
     load = LoadLoop(server.hub, exchange, options.rate) if options.load else None
     if load is not None:
         load.start()

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from adapters.kalshi.catalog import VENUE
 from adapters.kalshi.dialect.exchange import KalshiExchange, setup_for
@@ -37,12 +36,8 @@ from adapters.simulated.exchange import NO_PLAN, Setup
 from adapters.simulated.faults import Plan, PlanError, read_plan
 from adapters.simulated.server import SimulatedServer
 from models.clock import MS, SECOND
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
 from models.money import MICRO, text
-
-EXIT_OK: Final = 0
-EXIT_USAGE: Final = 2
-EXIT_PORT: Final = 69
-EXIT_CONFIG: Final = 78
 
 
 def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
@@ -70,7 +65,7 @@ def _serve(options: argparse.Namespace, plan: Plan, directory: Path, stop: threa
         server = SimulatedServer(exchange, options.port, face=KalshiFace())
     except OSError as error:
         sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_PORT
+        return EXIT_UNREACHABLE
     server.start()
     say(ready_line(server, exchange, directory))
     stop.wait(None if options.for_ns is None else options.for_ns / SECOND)

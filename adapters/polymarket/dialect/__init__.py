@@ -29,11 +29,9 @@ from adapters.simulated.server import SimulatedServer
 from adapters.simulated.truth import truth
 from models.clock import MS, SECOND
 from models.config_machine import WalletType
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE
 from models.money import MICRO, text
 
-EXIT_OK: Final = 0
-EXIT_PORT: Final = 69
-EXIT_CONFIG: Final = 78
 SETTLEMENT: Final = "2s"
 """From match to confirmation where the plan says nothing; the chain itself takes longer."""
 
@@ -56,7 +54,7 @@ def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
         server = SimulatedServer(exchange, options.port, face=PolymarketFace())
     except OSError as error:
         sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_PORT
+        return EXIT_UNREACHABLE
     server.start()
     say(ready_line(server, exchange))
     stop.wait(None if options.for_ns is None else options.for_ns / SECOND)

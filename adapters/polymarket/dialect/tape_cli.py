@@ -19,12 +19,9 @@ from adapters.replay import parse_speed
 from adapters.simulated.cli import say
 from adapters.tape import Tape, TapeError
 from models.clock import SECOND
+from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
 
 SCHEMA_VERSION: Final = 1
-EXIT_OK: Final = 0
-EXIT_USAGE: Final = 2
-EXIT_PORT: Final = 69
-EXIT_CONFIG: Final = 78
 
 
 def play(options: argparse.Namespace, stop: threading.Event) -> int:
@@ -53,7 +50,7 @@ def _serve(tape: Tape, speed: float | None, options: argparse.Namespace, stop: t
         server = TapeServer(venue, tape.lines(), speed, options.port, say)
     except OSError as error:
         sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_PORT
+        return EXIT_UNREACHABLE
     server.start()
     say(
         {
