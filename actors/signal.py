@@ -41,6 +41,9 @@ LATENCY_EVERY: Final = 16
 """Every so many tops of a market the time from frame to decision is noted for `status`; every judged gap is."""
 
 
+OFF_GRID_WORDS: Final = "the price grid changed, nothing opens until the old one is back or the bot starts again"
+
+
 class SignalActor(BotActor):
     """All sets of the bot. Runs on the hot dispatcher."""
 
@@ -95,6 +98,8 @@ class SignalActor(BotActor):
         """Newest top per market. Read by the status publisher on another thread (which copies it first): values are
         immutable, keys never go.
         """
+        self.standing: dict[MarketId, str] = {}
+        """Why a market does not trade, in the venue's words; a market that trades is not in it. Read like `tops`."""
         self.latency_ns: deque[int] = deque(maxlen=2048)
         """Frame received to decision; read by the status publisher."""
 
@@ -130,7 +135,7 @@ class SignalActor(BotActor):
                     self._by_set[message.set_id].refused(self._clock.boot_ns())
             case StatusChanged():
                 self._statuses[message.market_id] = message.status
-                self._show_statuses(message.market_id)
+                self._show_statuses(message.market_id, message.detail)
             case GridChanged():
                 (self._off_grid.discard if message.known else self._off_grid.add)(message.market_id)
                 self._show_statuses(message.market_id)
@@ -192,7 +197,13 @@ class SignalActor(BotActor):
         status = self._statuses.get(market_id, MarketStatus.OPEN)
         return MarketStatus.OFF_GRID if status is MarketStatus.OPEN and market_id in self._off_grid else status
 
-    def _show_statuses(self, market_id: MarketId) -> None:
+    def _show_statuses(self, market_id: MarketId, why: str = "") -> None:
+        status = self._status(market_id)
+        if status is MarketStatus.OPEN:
+            self.standing.pop(market_id, None)
+        else:
+            words = OFF_GRID_WORDS if status is MarketStatus.OFF_GRID else why
+            self.standing[market_id] = f"{status.value}: {words}" if words else status.value
         for watch, _ in self._by_market.get(market_id, ()):
             statuses = tuple(self._status(leg.market_id) for leg in watch.terms.complete_set.legs)
             watch.statuses = statuses if any(s is not MarketStatus.OPEN for s in statuses) else ()

@@ -119,6 +119,7 @@ class StatusPublisher:
         watches: Sequence[SetWatch],
         books: Mapping[MarketId, BookView],
         tops: Mapping[MarketId, TopOfBook],
+        standing: Mapping[MarketId, str],
         latency_ns: Callable[[], Sequence[int]],
         inbox: Callable[[], InboxLook],
         executors: Mapping[SetId, ExecutorView],
@@ -135,6 +136,7 @@ class StatusPublisher:
         self._own_sets = {watch.set_id: watch for watch in watches}
         self._books = books
         self._tops = tops
+        self._standing = standing
         self._latency_ns = latency_ns
         self._inbox = inbox
         self._executors = executors
@@ -230,11 +232,12 @@ class StatusPublisher:
         total = watch.sum_cost() if watch is not None else None
         executor = self._executors.get(SetId(market.market_id))
         halt = halts.get(market.market_id)
+        why = self._standing.get(market.market_id, "")
         return MarketRow(
             market_id=market.market_id,
             title=market.title,
-            ready=top is not None and top.not_ready is None,
-            reason="no data yet" if top is None else str(top.not_ready or ""),
+            ready=top is not None and top.not_ready is None and not why,
+            reason=why or ("no data yet" if top is None else str(top.not_ready or "")),
             age_ns=None if top is None else now - self._books[market.market_id].evidence_at,
             yes_ask=None if top is None or top.yes_ask is None else PriceMicros(top.yes_ask),
             yes_size=MicroShares(0 if top is None else top.yes_ask_size),

@@ -316,6 +316,7 @@ class System:
             watches=self.network.watches,
             books=self.network.books,
             tops=self.network.signal.tops,
+            standing=self.network.signal.standing,
             latency_ns=lambda: list(self.network.signal.latency_ns),
             inbox=lambda: self._watchdog.inbox,
             executors=self.network.executors,

@@ -112,7 +112,9 @@ class MarketRow:
     title: str
     ready: bool
     reason: str
-    """Why the book is not ready (`models.book.NotReady`), empty where it is."""
+    """Why nothing is opened there: the venue does not trade it, or not on the terms of the start
+    (`SignalActor.standing`); else why the book is not ready (`models.book.NotReady`). Empty where it is ready.
+    """
     age_ns: int | None
     """Since the last evidence that the book is current."""
     yes_ask: PriceMicros | None

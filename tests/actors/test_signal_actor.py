@@ -449,12 +449,14 @@ def test_a_book_that_is_contradicted_for_two_ticks_is_compared_anew() -> None:
 def test_a_market_that_does_not_trade_is_not_traded(value: MarketStatus) -> None:
     with HotStage() as stage:
         stage.connect()
-        stage.status(StatusChanged(M, value, "", START_BOOT))
+        stage.status(StatusChanged(M, value, "fee terms changed: start again", START_BOOT))
 
         gap(stage)
         assert stage.proposed() == []
+        assert stage.signal.standing == {M: f"{value.value}: fee terms changed: start again"}
 
         stage.status(StatusChanged(M, MarketStatus.OPEN, "", START_BOOT))
+        assert stage.signal.standing == {}
         gap(stage, 3, yes="0.46")
         assert len(stage.proposed()) == 1
 
@@ -475,6 +477,7 @@ def test_off_the_grid_of_the_catalog_nothing_opens_and_what_is_held_can_still_be
         assert last_reason(stage) is SkipReason.MARKET_STATUS
         assert stage.skipped()[-1].surroundings.statuses == (MarketStatus.OFF_GRID,) * 2
         assert stage.top().not_ready is None, "protection still sees the book"
+        assert stage.signal.standing[M].startswith("off_grid: the price grid changed, nothing opens until")
         [told] = [row for record in stage.ledger.of(RecordRows) for row in record.rows]
         assert (told.kind, told.market_id, dict(told.facts)) == (EventKind.NOTE, M, {"new_tick": 1_000})
 

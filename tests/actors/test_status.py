@@ -9,9 +9,11 @@ from actors.news import NewsTap
 from actors.status import SHOWN_NS, Fixed, StatusPublisher
 from adapters.gate import Gate
 from adapters.operator.events import EventBoard
-from models.clock import SECOND
+from models.clock import SECOND, BootNs
+from models.market import MarketId
 from models.status import InboxLook
 from tests.fakes import FakeClock
+from tests.trading import a_market, a_top
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Desk:
     home: Path
     clock: FakeClock = field(default_factory=FakeClock)
     made: int = 0
+    standing: dict[MarketId, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate = Gate(
@@ -42,10 +45,11 @@ class Desk:
             gate=self.gate,
             board=board,
             tap=NewsTap(self.clock, board),
-            markets=[],
+            markets=[a_market()],
             watches=[],
-            books={},
-            tops={},
+            books={MarketId("m1"): _Book()},
+            tops={MarketId("m1"): a_top()},
+            standing=self.standing,
             latency_ns=list,
             inbox=self._inbox,
             executors={},
@@ -57,6 +61,10 @@ class Desk:
     def _inbox(self) -> InboxLook:
         self.made += 1
         return InboxLook(waiting=0, age_ns=0)
+
+
+class _Book:
+    evidence_at = BootNs(0)
 
 
 class _Calm:
@@ -100,3 +108,15 @@ def test_who_asks_right_after_a_halt_is_told_of_the_halt(tmp_path: Path) -> None
     desk.gate.trip("the operator says so", "operator")
 
     assert desk.publisher.current().trading.reason == "the operator says so"
+
+
+def test_a_market_with_a_good_book_is_not_ready_where_the_venue_trades_it_on_other_terms(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    (before,) = desk.publisher.current().markets
+    desk.standing[MarketId("m1")] = "paused: fee terms changed: start again"
+    desk.clock.advance(SHOWN_NS)
+
+    (row,) = desk.publisher.current().markets
+
+    assert (before.ready, before.reason) == (True, "")
+    assert (row.ready, row.reason) == (False, "paused: fee terms changed: start again")
