@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from adapters.ledger.account import account_facts
 from adapters.ledger.checks import violations
-from adapters.ledger.runs import last_sign, outages, run_spans
+from adapters.ledger.runs import ALL_ROWS, RowsOf, last_sign, outages, rows_of, run_spans
 from models.events import READ_FACTS
 from models.money import MICRO, MoneyError, parse_micros
 from models.report_facts import (
@@ -52,6 +52,8 @@ class Asked:
     """A market's or a set's id."""
     mode: str | None = None
     """`paper` or `live`; None takes the newest run's."""
+    rows: RowsOf = ALL_ROWS
+    """Those of the mode's runs, for tables that do not name a mode."""
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -63,6 +65,7 @@ def gather(connection: sqlite3.Connection, name: str, asked: Asked) -> Gathered:
     runs = run_spans(connection, *asked.bounds)
     mode = asked.mode or (runs[-1].mode if runs else _newest_mode(connection))
     mine = [run for run in runs if run.mode == mode]
+    asked = replace(asked, rows=rows_of(connection, mode))
     sign = last_sign(connection)
     effective = _effective(connection)
     unknown, resolved = _unknown_orders(connection, asked, mode)
@@ -87,7 +90,7 @@ def gather(connection: sqlite3.Connection, name: str, asked: Asked) -> Gathered:
         orders_resolved=resolved,
         protections=_protections(connection, asked, mode),
         event_counts=_event_counts(connection, asked),
-        outages=outages(connection, *asked.bounds),
+        outages=outages(connection, *asked.bounds, asked.rows),
         incidents=_incidents(connection, asked),
         account=account_facts(connection) if mode == "live" else None,
         goal=_goal(effective),
@@ -102,7 +105,7 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _opportunities(connection: sqlite3.Connection, asked: Asked) -> list[OpportunityCount]:
-    where, parameters = _where("at", asked, "set_id")
+    where, parameters = _where("at", asked, "set_id", seq="seq")
     query = f"""
         SELECT set_id, decision, reason, verdict, count(*), sum(edge) FROM opportunities {where}
         GROUP BY set_id, decision, reason, verdict
@@ -112,7 +115,7 @@ def _opportunities(connection: sqlite3.Connection, asked: Asked) -> list[Opportu
 
 
 def _episodes(connection: sqlite3.Connection, asked: Asked) -> int:
-    where, parameters = _where("at", asked, "set_id")
+    where, parameters = _where("at", asked, "set_id", seq="seq")
     query = f"SELECT count(DISTINCT episode_id) FROM opportunities {where}"  # noqa: S608
     return int(connection.execute(query, parameters).fetchone()[0])
 
@@ -212,32 +215,37 @@ def _latencies(connection: sqlite3.Connection, asked: Asked, mode: str) -> list[
 
 def _event_counts(connection: sqlite3.Connection, asked: Asked) -> dict[str, int]:
     """Events by kind, and the sums of what the feeds say that they read."""
-    query = "SELECT kind, count(*) FROM events WHERE at BETWEEN ? AND ? GROUP BY kind"
-    counts = {str(kind): int(count) for kind, count in connection.execute(query, asked.bounds)}
+    mine, bounds = asked.rows.test("seq")
+    values = (*asked.bounds, *bounds)
+    query = f"SELECT kind, count(*) FROM events WHERE at BETWEEN ? AND ? AND {mine} GROUP BY kind"  # noqa: S608
+    counts = {str(kind): int(count) for kind, count in connection.execute(query, values)}
     sums = ", ".join(f"coalesce(sum(json_extract(facts, '$.{name}')), 0)" for name in READ_FACTS)
-    query = f"SELECT {sums} FROM events WHERE kind = 'read' AND at BETWEEN ? AND ?"  # noqa: S608  our own names
-    counts.update(zip(READ_FACTS, connection.execute(query, asked.bounds).fetchone(), strict=True))
+    query = f"SELECT {sums} FROM events WHERE kind = 'read' AND at BETWEEN ? AND ? AND {mine}"  # noqa: S608
+    counts.update(zip(READ_FACTS, connection.execute(query, values).fetchone(), strict=True))
     return counts
 
 
 def _incidents(connection: sqlite3.Connection, asked: Asked) -> list[EventFacts]:
     marks = ", ".join("?" * len(_INCIDENT_KINDS))
+    mine, bounds = asked.rows.test("seq")
     of_set = "" if asked.only is None else "AND (set_id = ? OR market_id = ? OR (set_id IS NULL AND market_id IS NULL))"
     query = f"""
         SELECT at, kind, text, set_id, attempt_id, market_id FROM events
         WHERE kind IN ({marks}) AND coalesce(facts ->> 'incident', '') <> 'disconnect'
-            AND at BETWEEN ? AND ? {of_set} ORDER BY seq DESC LIMIT ?
+            AND at BETWEEN ? AND ? AND {mine} {of_set} ORDER BY seq DESC LIMIT ?
     """  # noqa: S608
     only = () if asked.only is None else (asked.only, asked.only)
-    found = connection.execute(query, (*_INCIDENT_KINDS, *asked.bounds, *only, INCIDENTS_MAX))
+    found = connection.execute(query, (*_INCIDENT_KINDS, *asked.bounds, *bounds, *only, INCIDENTS_MAX))
     return [EventFacts(*row) for row in found][::-1]
 
 
 # -- conditions
 
 
-def _where(at: str, asked: Asked, set_column: str, *more: str) -> tuple[str, tuple[object, ...]]:
-    """A WHERE clause and its values. Without restrictions it is empty, so that the smallest index serves."""
+def _where(at: str, asked: Asked, set_column: str, *more: str, seq: str = "") -> tuple[str, tuple[object, ...]]:
+    """A WHERE clause and its values. Without restrictions it is empty, so that the smallest index serves. `seq`: the
+    column to take the mode's own rows by, of a table that does not name a mode.
+    """
     tests = list(more)
     values: list[object] = []
     if asked.since is not None or asked.until is not None:
@@ -246,6 +254,10 @@ def _where(at: str, asked: Asked, set_column: str, *more: str) -> tuple[str, tup
     if asked.only is not None:
         tests.append(f"{set_column} = ?")
         values.append(asked.only)
+    if seq and asked.rows.windows is not None:
+        mine, bounds = asked.rows.test(seq)
+        tests.append(mine)
+        values += bounds
     return ("WHERE " + " AND ".join(tests) if tests else ""), tuple(values)
 
 
@@ -256,6 +268,10 @@ def _minutes(asked: Asked) -> tuple[str, tuple[object, ...]]:
     if asked.only is not None:
         tests.append("m.set_id = ?")
         values.append(asked.only)
+    if asked.rows.windows is not None:
+        mine, bounds = asked.rows.test("m.seq")
+        tests.append(mine)
+        values += bounds
     return ("WHERE " + " AND ".join(tests) if tests else ""), tuple(values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final
 
 from models.report_facts import Outage, RunSpan
@@ -11,6 +12,7 @@ _SIGNS: Final = ("events", "opportunities", "market_ticks", "attempt_changes")
 """Tables whose rows carry the time at which they were written."""
 
 MINUTE_NS: Final = 60_000_000_000
+LAST_SEQ: Final = 2**63 - 1
 
 
 def run_spans(connection: sqlite3.Connection, low: int, high: int) -> list[RunSpan]:
@@ -25,6 +27,40 @@ def run_spans(connection: sqlite3.Connection, low: int, high: int) -> list[RunSp
         if ended >= low and began <= high:
             spans.append(RunSpan(run_id, mode, venue, began, ended, stopped is not None))
     return spans
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOf:
+    """The rows that the runs of one mode wrote: `seq` counts through all tables, and one bot writes at a time."""
+
+    windows: tuple[tuple[int, int], ...] | None
+    """First and last `seq` of runs that follow each other in that mode; None where the ledger knows no other."""
+
+    def test(self, column: str) -> tuple[str, tuple[int, ...]]:
+        """A condition on `column`, a table's `seq`, with its values."""
+        if self.windows is None:
+            return "1", ()
+        tests = [f"{column} BETWEEN ? AND ?"] * len(self.windows)
+        return f"({' OR '.join(tests) or '0'})", tuple(bound for window in self.windows for bound in window)
+
+
+ALL_ROWS: Final = RowsOf(None)
+
+
+def rows_of(connection: sqlite3.Connection, mode: str) -> RowsOf:
+    starts = connection.execute("SELECT seq, mode FROM run_starts ORDER BY seq").fetchall()
+    if {found for _, found in starts} <= {mode}:
+        return ALL_ROWS
+    windows: list[tuple[int, int]] = []
+    ends = [seq - 1 for seq, _ in starts[1:]] + [LAST_SEQ]
+    for (began, found), ended in zip(starts, ends, strict=True):
+        if found != mode:
+            continue
+        if windows and windows[-1][1] == began - 1:
+            windows[-1] = windows[-1][0], ended
+        else:
+            windows.append((began, ended))
+    return RowsOf(tuple(windows))
 
 
 def last_sign(connection: sqlite3.Connection, before_seq: int | None = None) -> int | None:
@@ -45,12 +81,13 @@ def last_sign(connection: sqlite3.Connection, before_seq: int | None = None) -> 
     return max(found, default=None)
 
 
-def outages(connection: sqlite3.Connection, low: int, high: int) -> list[Outage]:
+def outages(connection: sqlite3.Connection, low: int, high: int, of: RowsOf) -> list[Outage]:
     """Times without market data: from a loss to the connection that followed it, or to the end of the run."""
+    mine, bounds = of.test("seq")
     rows = connection.execute(
-        "SELECT at, kind, text, duration_ns, facts ->> 'feed' FROM events "
-        "WHERE kind IN ('disconnected', 'reconnected') AND at BETWEEN ? AND ? ORDER BY seq",
-        (low, high),
+        "SELECT at, kind, text, duration_ns, facts ->> 'feed' FROM events "  # noqa: S608  our own names
+        f"WHERE kind IN ('disconnected', 'reconnected') AND at BETWEEN ? AND ? AND {mine} ORDER BY seq",
+        (low, high, *bounds),
     ).fetchall()
     found = []
     waiting: dict[str, tuple[int, str]] = {}

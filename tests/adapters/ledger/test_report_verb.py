@@ -277,6 +277,39 @@ def test_one_market_only(path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert other["sum_cost"]["histogram"] == []
 
 
+def test_paper_and_live_in_one_ledger_are_counted_apart(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = ("opportunities", "attempts", "feed", "sum_cost", "incidents")
+    before = as_json(path, capsys)
+    config = a_config(effective=EFFECTIVE)
+    counted = MinuteCounted(set_id=SET, minute=T0 // SECOND // 60, updates=7, evaluations=5, sum_cost_counts=((96, 5),))
+    skips = [a_skip(number) for number in range(30, 33)]
+    lost = disconnected(AT, "simulated", "reset")
+    for rows in (
+        (config, a_run(config, "run-2", mode="paper"), *skips, counted, gap_seen(AT, MARKET, 99), lost),
+        (config, a_run(config, "run-3"), a_skip(40)),
+    ):
+        ledger = open_ledger(path, HandClock())
+        for row in rows:
+            ledger.writer.take(row, AT)
+        ledger.close()
+
+    live, paper = as_json(path, capsys, "--mode", "live"), as_json(path, capsys, "--mode", "paper")
+
+    assert live["opportunities"]["detected"] == before["opportunities"]["detected"] + 1
+    assert live["opportunities"]["traded"] == live["attempts"]["total"]
+    assert [live[part] for part in parts[1:]] == [before[part] for part in parts[1:]]
+    assert (paper["opportunities"]["detected"], paper["attempts"]["total"]) == (3, 0)
+    assert [(bar["from"], bar["count"]) for bar in paper["sum_cost"]["histogram"]] == [("0.96", 5)]
+    assert (paper["feed"]["gaps"], paper["feed"]["disconnects"], paper["feed"]["updates"]) == (1, 1, 7)
+    assert [incident["kind"] for incident in paper["incidents"]] == ["gap", "disconnected"]
+
+
+def test_a_mode_that_never_ran_has_no_figures(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = as_json(path, capsys, "--mode", "paper")
+
+    assert (found["opportunities"]["detected"], found["sum_cost"]["histogram"], found["incidents"]) == (0, [], [])
+
+
 def test_a_time_that_is_none_is_wrong_usage(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report("--ledger", str(path), "--since", "yesterday") == 2
     assert "write 7d, 12h" in capsys.readouterr().err
