@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -40,6 +41,7 @@ class SetupError(Exception):
 def main(argv: list[str]) -> int:
     """Run one command line and return the exit code: 78 where the set-up is wrong, else what the verb returns."""
     open_closed_streams()
+    show_what_can_be_shown()
     os.umask(0o077)  # ledger, socket, permit and environment are the operator's alone
     try:
         refuse_old_python()
@@ -74,6 +76,12 @@ def open_closed_streams() -> None:
                 os.close(fd)
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def show_what_can_be_shown() -> None:
+    """A terminal or a locale of few letters gets `?` for the others, never an error in the middle of a table."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def refuse_old_python() -> None:

@@ -287,6 +287,20 @@ def test_a_terminal_that_is_closed_ends_the_bot_in_order(tmp_path: Path) -> None
     assert stop["left_open"] == 0
 
 
+def test_a_locale_of_few_letters_costs_letters_and_nothing_else(tmp_path: Path) -> None:
+    told = environment(tmp_path) | {"PYTHONIOENCODING": "ascii"}
+
+    ran = subprocess.run(
+        [*RUN, "--no-console", "--for", "3s"], cwd=tmp_path, env=told, capture_output=True, text=True, check=False
+    )
+    report = subprocess.run([*RUN, "report"], cwd=tmp_path, env=told, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, report.returncode, report.stderr) == (0, 0, "")
+    assert "dutchbook" in ran.stdout
+    assert "book ready" in ran.stdout
+    assert "PoC gate" in report.stdout
+
+
 HUNG_UP = """
 import os, pty, sys
 there, terminal = pty.openpty()
