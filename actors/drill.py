@@ -25,7 +25,7 @@ from adapters.operator.printing import print_lines
 from adapters.registry import VENUES
 from adapters.settings import load_config
 from models.book import TopOfBook
-from models.clock import SECOND, BootNs
+from models.clock import SECOND, BootNs, utc_day
 from models.config import Config
 from models.config_text import ConfigErrors
 from models.config_trading import Risk, Window
@@ -36,7 +36,7 @@ from models.kill_switch import KillSwitch, kill_switch
 from models.market import BookModel, Market, MarketId, VenueName, linear_grid
 from models.messages import IncidentSeen, Opportunity, SetProposed
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, text
-from models.risk import RiskState, limits_from, utc_day
+from models.risk import RiskState, limits_from
 from models.sets import binary_set
 from models.signal import Decision, Kind, Surroundings
 from models.verdict import Verdict

@@ -36,12 +36,12 @@ from actors.risk import RiskActor
 from actors.signal import SignalActor
 from adapters.gate import Gate
 from adapters.ledger.connection import Ledger
-from models.clock import MS, Clock, Ids, seconds_ns
+from models.clock import MINUTE, MS, Clock, Ids, seconds_ns
 from models.kill_switch import KillSwitch
 from models.market import MarketId, SetId
 from models.messages import Receiver, Tick
 from models.orders import AttemptId
-from models.risk import MINUTE_NS, RiskState, limits_from
+from models.risk import RiskState, limits_from
 from models.set_events import Action
 from models.set_state import Record
 from models.sizing import Sizing
@@ -248,7 +248,7 @@ class Network:
             venues=sorted(plan.orders),
             mergeable={t.market_ids[0]: t.complete_set.set_id for t in plan.execution if t.merges},
             patience=Patience(
-                every_ns=plan.config.runtime.reconcile_minutes * MINUTE_NS,
+                every_ns=plan.config.runtime.reconcile_minutes * MINUTE,
                 settle_ns=plan.config.execution.max_inflight_ns,
                 horizon_ns=max((leg.horizon_ns for terms in plan.execution for leg in terms.legs), default=0),
             ),

@@ -17,11 +17,18 @@ BootNs = NewType("BootNs", int)
 
 MS: Final = 1_000_000
 SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+DAY: Final = 24 * 60 * MINUTE
 
 
 def seconds_ns(seconds: float) -> int:
     """Whole nanoseconds in `seconds` (durations only; money never passes through here)."""
     return round(seconds * SECOND)
+
+
+def utc_day(wall: WallNs) -> int:
+    """Days since 1970."""
+    return wall // DAY
 
 
 class Timer(Protocol):

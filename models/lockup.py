@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from models.clock import SECOND
+from models.clock import DAY
 from models.money import MICRO, divide_down
 from models.report_facts import AttemptFacts
-
-DAY_NS: Final = 86_400 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +47,7 @@ def lockup(attempts: Iterable[AttemptFacts], until: int | None) -> Lockup:
         returned_ns=_mean([(capital, time) for capital, time, _ in back]),
         held=len(held),
         held_ns=_mean(held),
-        per_dollar_day=divide_down(profit * MICRO * DAY_NS, capital_time) if capital_time else None,
+        per_dollar_day=divide_down(profit * MICRO * DAY, capital_time) if capital_time else None,
     )
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from models import set_rows
 from models.attempt import Attempt, Payout, met_nobody
-from models.clock import BootNs, WallNs
+from models.clock import MINUTE, BootNs, WallNs, utc_day
 from models.execution import ExecutionTerms
 from models.kill_switch import KillSwitch
 from models.market import MarketId, SetId
@@ -28,11 +28,11 @@ from models.messages import MarketResolved
 from models.money import MicroShares, MicroUsd, PriceMicros
 from models.order_life import OrderLife, Phase
 from models.orders import AttemptId, Fill, FillState, OrderIntent, Purpose, Refused, VenueOrderId
-from models.risk import MINUTE_NS, REMEMBERED, Reservation, RiskState, resolved, utc_day
+from models.risk import REMEMBERED, Reservation, RiskState, resolved
 from models.rows import AttemptChanged, Ending, OrderChanged
 from models.set_events import Action
 from models.set_state import Record, State
-from models.sets import LegPolicy
+from models.sets import LegPolicy, SetLeg
 from models.tradeset import recovered, step
 
 PAST_PER_SET = 8
@@ -75,10 +75,34 @@ class StoredAttempt:
     """Of the markets whose resolution the ledger has booked for this attempt."""
     was_partial: bool
     """It has been in protection: it is not counted as another partial fill."""
-    market_ids: tuple[MarketId, ...]
-    """Of its legs, in their order."""
+    legs: tuple[SetLeg, ...]
+    """As its set had them then; orders name a leg by its place here."""
     orders: tuple[StoredOrder, ...]
     """In the order of their commits."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it is open, held or has come since its end."""
+        quiet = all(order.phase is Phase.ENDED for order in self.orders)
+        return self.ending is not None and quiet and not self.news_after_end and not self.open_position
+
+    def fits(self, terms: ExecutionTerms) -> bool:
+        """Whether its set still has the legs that it was made with. With others every leg of it would be taken for
+        another share.
+        """
+        return self.legs == terms.complete_set.legs
+
+
+def made_otherwise(stored: Sequence[StoredAttempt], terms: Mapping[SetId, ExecutionTerms]) -> tuple[StoredAttempt, ...]:
+    """Live attempts that are not over and whose set has other legs now under the same id: nothing can be done about
+    them, and nothing may be begun.
+    """
+    return tuple(
+        one
+        for one in stored
+        if one.mode == "live" and not one.over and one.set_id in terms and terms[one.set_id].mode == "live"
+        if not one.fits(terms[one.set_id])
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +126,8 @@ def recover(
     wall: WallNs,
     resolutions: Sequence[MarketResolved] = (),
 ) -> Recovery:
-    """Everything that a new process must know of the old one. `stored` is oldest first; `resolutions` are the markets
-    that the old one saw resolve: nobody may tell of them again.
+    """Everything that a new process must know of the old one. `stored` is oldest first and holds nothing that was
+    `made_otherwise`; `resolutions` are the markets that the old one saw resolve: nobody may tell of them again.
     """
     executors: dict[SetId, tuple[Record, tuple[Action, ...]]] = {}
     unfinished: list[AttemptId] = []
@@ -111,10 +135,11 @@ def recover(
     by_set: dict[SetId, list[StoredAttempt]] = {}
     for one in stored:
         by_set.setdefault(one.set_id, []).append(one)
-    for set_id, ones in by_set.items():
+    for set_id, all_of_it in by_set.items():
         known = terms.get(set_id)
         if known is None:
             continue
+        ones = [one for one in all_of_it if one.fits(known)]
         for one in ones:
             if one.mode != "live" and one.ending is None:
                 rows += _cut_off(attempt_from(one, known, now), known, wall)
@@ -137,7 +162,9 @@ def recover(
         risk = resolved(risk, resolution.market_id, {set_id: known.market_ids for set_id, known in terms.items()})
     return Recovery(
         executors=executors,
-        risk=replace(risk, unresolved=risk.unresolved.union(*(orphan.market_ids for orphan in orphans))),
+        risk=replace(
+            risk, unresolved=risk.unresolved.union(*({leg.market_id for leg in orphan.legs} for orphan in orphans))
+        ),
         rows=tuple(rows),
         unfinished=tuple(unfinished),
         orphans=tuple(orphan.attempt_id for orphan in orphans),
@@ -252,9 +279,9 @@ def _risk(
         known = terms.get(one.set_id)
         if known is None or one.mode != known.mode:
             continue
-        notional = attempt_from(one, known, now).notional()
+        notional = attempt_from(one, known, now).notional() if one.fits(known) else one.reserved
         age = max(0, wall - one.at)
-        if age < MINUTE_NS:
+        if age < MINUTE:
             approved += [BootNs(now - age)] * sum(order.intent.purpose is Purpose.OPEN for order in one.orders)
         if one.attempt_id in unfinished:
             reservations.append(_reservation(one, known.market_ids, MicroUsd(max(one.reserved, notional))))

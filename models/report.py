@@ -16,13 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from models.clock import SECOND
+from models.clock import DAY
 from models.lockup import lockup
 from models.money import divide_down
 from models.report_facts import AccountFacts, AttemptFacts, Gathered, OpportunityCount
 from models.report_figures import Attempts, Evaluation, Opportunities, PaperLine, Report, SetLine, Sets, SumCost
 
-DAY_NS: Final = 24 * 3600 * SECOND
 QUOTED: Final = "pessimistic"
 MODELS: Final = ("optimistic", "shifted", QUOTED)
 ENDINGS: Final = ("success", "partial", "rejected", "missed")
@@ -231,7 +230,7 @@ def _account_violations(account: AccountFacts | None) -> list[str]:
 
 
 def _evaluate(facts: Gathered, sets: Sets, up_ns: int, violations: Sequence[str]) -> Evaluation:
-    days = up_ns / DAY_NS
+    days = up_ns / DAY
     refused = _why_refused(facts, violations)
     goal = facts.goal
     if refused:

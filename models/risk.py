@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from models.clock import SECOND, BootNs, WallNs
+from models.clock import MINUTE, BootNs, WallNs, utc_day
 from models.config_trading import Execution, Risk
 from models.execution import ExecutionTerms
 from models.first_use import make_structs_ready
@@ -29,8 +29,6 @@ from models.orders import AttemptId
 from models.signal import SkipReason
 from models.status import Gauge
 
-MINUTE_NS: Final = 60 * SECOND
-DAY_NS: Final = 24 * 60 * MINUTE_NS
 REMEMBERED: Final = 256
 """Released attempts that are still recognised when they are released again (a late fill)."""
 
@@ -258,10 +256,6 @@ def limits_from(risk: Risk, execution: Execution) -> RiskLimits:
     )
 
 
-def utc_day(wall: WallNs) -> int:
-    return wall // DAY_NS
-
-
 def review(
     state: RiskState,
     opportunity: Opportunity,
@@ -343,7 +337,7 @@ def resolved(state: RiskState, market_id: MarketId, markets: Mapping[SetId, tupl
 
 def gauges(state: RiskState, limits: RiskLimits, now: BootNs) -> tuple[Gauge, ...]:
     """The used part of every limit that has one, for `status`."""
-    recent = sum(now - at < MINUTE_NS for at in state.approved_at) + sum(r.orders for r in state.reservations)
+    recent = sum(now - at < MINUTE for at in state.approved_at) + sum(r.orders for r in state.reservations)
     return (
         Gauge(
             name="daily_notional",
@@ -352,13 +346,13 @@ def gauges(state: RiskState, limits: RiskLimits, now: BootNs) -> tuple[Gauge, ..
             money=True,
         ),
         Gauge(name="open_positions", used=_positions(state), limit=limits.max_open_positions),
-        Gauge(name="orders_per_minute", used=recent, limit=limits.max_orders_per_minute, window_ns=MINUTE_NS),
+        Gauge(name="orders_per_minute", used=recent, limit=limits.max_orders_per_minute, window_ns=MINUTE),
     )
 
 
 def _today(state: RiskState, weather: Weather) -> RiskState:
     """A new UTC day starts with nothing spent; an earlier date is a clock that stepped back and changes nothing."""
-    recent = tuple(at for at in state.approved_at if weather.now - at < MINUTE_NS)
+    recent = tuple(at for at in state.approved_at if weather.now - at < MINUTE)
     day = utc_day(weather.wall)
     if day > state.day:
         return replace(state, day=day, spent_today=MicroUsd(0), approved_at=recent)

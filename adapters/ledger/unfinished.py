@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from models.attempt import Payout
-from models.clock import BootNs, WallNs
+from models.clock import DAY, BootNs, WallNs, utc_day
 from models.market import Action, MarketId, Outcome, SetId, VenueName
 from models.messages import MarketResolved
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, divide_down
@@ -27,8 +27,8 @@ from models.orders import (
     VenueOrderId,
 )
 from models.recovery import PAST_PER_SET, StoredAttempt, StoredOrder
-from models.risk import DAY_NS, utc_day
 from models.rows import Ending
+from models.sets import SetLeg
 
 NEWS_AFTER_END: Final = """EXISTS (SELECT 1 FROM order_intents i
             JOIN fill_reports f ON f.client_order_id = i.client_order_id
@@ -67,7 +67,7 @@ _FILLS: Final = """
     FROM fill_reports f WHERE client_order_id = ? AND seq = (SELECT max(seq) FROM fill_reports g
         WHERE g.client_order_id = f.client_order_id AND g.venue = f.venue AND g.venue_trade_id = f.venue_trade_id)"""
 
-_LEGS: Final = "SELECT market_id FROM attempt_legs WHERE attempt = ? ORDER BY leg"
+_LEGS: Final = "SELECT market_id, outcome FROM attempt_legs WHERE attempt = ? ORDER BY leg"
 
 _INCIDENTS: Final = """
     SELECT json_extract(facts, '$.incident'), at FROM events
@@ -91,7 +91,7 @@ _RESOLVED: Final = (
 
 def stored_attempts(connection: sqlite3.Connection, wall: WallNs) -> list[StoredAttempt]:
     """Oldest first. `wall` decides what today is."""
-    today = utc_day(wall) * DAY_NS
+    today = utc_day(wall) * DAY
     rows = connection.execute(_ATTEMPTS, (today, PAST_PER_SET)).fetchall()
     return [_attempt(connection, row) for row in rows]
 
@@ -141,7 +141,7 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
         merged_cash=MicroUsd(cash),
         payouts=tuple(_payout(row) for row in resolved),
         was_partial=bool(was_partial),
-        market_ids=tuple(MarketId(market_id) for (market_id,) in connection.execute(_LEGS, (seq,))),
+        legs=tuple(SetLeg(MarketId(m), Outcome(outcome)) for m, outcome in connection.execute(_LEGS, (seq,))),
         orders=tuple(_order(connection, order) for order in orders),
     )
 

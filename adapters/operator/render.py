@@ -22,7 +22,7 @@ from adapters.operator.tables import (
     pad,
     stopwatch,
 )
-from models.clock import SECOND, BootNs
+from models.clock import DAY, SECOND, BootNs
 from models.status import STALE_NS, EventKind, EventLine, FeedState, FeedStatus, StatusSnapshot
 
 Fragment = tuple[str, str]
@@ -60,7 +60,6 @@ _KIND_STYLE: Final[Mapping[EventKind, str]] = {
 }
 
 AT_THE_PROMPT: Final = "Type help, Tab completes, Ctrl-R searches history, F9 halts."
-DAY_NS: Final = 86_400 * SECOND
 SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
 SUBJECT_ALIGNED: Final = 72
@@ -205,7 +204,7 @@ def banner(status: StatusSnapshot, how: str = AT_THE_PROMPT) -> list[str]:
 
 def counted_since(status: StatusSnapshot) -> str:
     """What the counters cover: the UTC day, and for a bot that has started on it, the time since then."""
-    midnight = status.at - status.at % DAY_NS
+    midnight = status.at - status.at % DAY
     return "today" if status.at - status.uptime_ns < midnight else "since start"
 
 

@@ -12,7 +12,7 @@ from actors.risk import RiskActor
 from actors.signal import SignalActor
 from actors.simulation import EPOCH_NS, SimClock, SimDispatcher, SimIds
 from models.book import BookSnapshot
-from models.clock import MS, SECOND, BootNs, WallNs
+from models.clock import MS, SECOND, BootNs, WallNs, utc_day
 from models.config_trading import Execution, Risk
 from models.execution import ExecutionTerms
 from models.market import BookModel
@@ -27,7 +27,7 @@ from models.messages import (
 )
 from models.money import MicroShares, MicroUsd
 from models.orders import CommittedIntent
-from models.risk import RiskState, limits_from, utc_day
+from models.risk import RiskState, limits_from
 from models.signal import Thresholds, terms_for
 from models.verdict import FreshnessLimits
 from models.watch import SetWatch

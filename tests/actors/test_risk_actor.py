@@ -6,7 +6,7 @@ import pytest
 
 from actors.risk import RiskActor
 from actors.simulation import EPOCH_NS, SimClock, SimDispatcher, SimIds
-from models.clock import SECOND, BootNs, WallNs
+from models.clock import SECOND, BootNs, WallNs, utc_day
 from models.config_trading import Execution, HaltScope, KillSwitch, Risk, Window
 from models.messages import (
     ApprovedSet,
@@ -19,7 +19,7 @@ from models.messages import (
     TradingResumed,
 )
 from models.money import MicroUsd
-from models.risk import RiskState, judge_again, limits_from, utc_day
+from models.risk import RiskState, judge_again, limits_from
 from models.signal import SkipReason
 from tests.actors.paper_bot import FakeGate, Silent
 from tests.trading import a_top, an_opportunity, execution_terms

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.book import Levels, TopOfBook
-from models.clock import BootNs, WallNs
+from models.clock import BootNs, WallNs, utc_day
 from models.config import Config
 from models.config_trading import Execution, Risk
 from models.execution import ExecutionTerms
@@ -23,7 +23,7 @@ from models.messages import ApprovedSet, Opportunity
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros
 from models.orders import AttemptId
 from models.paper import take, three_ways
-from models.risk import Judgement, Review, RiskState, Weather, judge_again, limits_from, review, utc_day
+from models.risk import Judgement, Review, RiskState, Weather, judge_again, limits_from, review
 from models.sets import LegPolicy, binary_set
 from models.signal import Decision, Kind, SetTerms, SkipReason, decide
 from models.sizing import Sizing, shown, walk

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.clock import SECOND
-from models.report import DAY_NS, figure
+from models.clock import DAY, SECOND
+from models.report import figure
 from models.report_facts import (
     AccountFacts,
     AttemptFacts,
@@ -237,13 +237,13 @@ def verdict(**changes: Any) -> str:
 
 
 GOOD = (an_attempt(1), an_attempt(2))
-LONG = (RunSpan("r", "live", "simulated", T0, T0 + 8 * DAY_NS, True),)
+LONG = (RunSpan("r", "live", "simulated", T0, T0 + 8 * DAY, True),)
 
 
 def test_the_window_is_fifty_sets_or_seven_days_whichever_comes_first() -> None:
     assert verdict(attempts=GOOD[:1]) == "too_early"
     assert verdict(attempts=GOOD) == "pass"
-    assert verdict(attempts=GOOD[:1], runs=LONG, last_sign=T0 + 8 * DAY_NS) == "pass"
+    assert verdict(attempts=GOOD[:1], runs=LONG, last_sign=T0 + 8 * DAY) == "pass"
 
 
 def test_the_average_has_to_be_above_the_target_not_at_it() -> None:
@@ -252,7 +252,7 @@ def test_the_average_has_to_be_above_the_target_not_at_it() -> None:
 
 
 def test_days_without_a_single_set_are_a_failure() -> None:
-    assert verdict(attempts=(an_attempt(1, "missed", 0),), runs=LONG, last_sign=T0 + 8 * DAY_NS) == "fail"
+    assert verdict(attempts=(an_attempt(1, "missed", 0),), runs=LONG, last_sign=T0 + 8 * DAY) == "fail"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from models import risk as risk_module
-from models.clock import SECOND, BootNs, WallNs
+from models.clock import SECOND, BootNs, WallNs, utc_day
 from models.config_trading import Execution, KillSwitch, Risk, Window
 from models.kill_switch import kill_switch
 from models.messages import ApprovedSet, MarketsReleased
@@ -18,7 +18,6 @@ from models.money import MicroUsd
 from models.orders import AttemptId
 from models.risk import (
     CHECKS,
-    DAY_NS,
     Review,
     RiskState,
     Weather,
@@ -30,7 +29,6 @@ from models.risk import (
     resolved,
     review,
     unresolved,
-    utc_day,
 )
 from models.sets import LegPolicy
 from models.signal import SkipReason
@@ -190,8 +188,8 @@ def test_releasing_twice_counts_only_what_came_on_top():
 
 def test_a_new_day_starts_with_nothing_spent_and_a_clock_that_steps_back_refunds_nothing():
     state = a_state(spent_today=MicroUsd(499_000_000))
-    tomorrow = Weather(now=BootNs(0), wall=WallNs(WALL + DAY_NS))
-    yesterday = Weather(now=BootNs(0), wall=WallNs(WALL - DAY_NS))
+    tomorrow = Weather(now=BootNs(0), wall=WallNs(WALL + 24 * 3600 * SECOND))
+    yesterday = Weather(now=BootNs(0), wall=WallNs(WALL - 24 * 3600 * SECOND))
 
     assert judged(state)[1].refusal is SkipReason.DAILY_NOTIONAL
     assert judged(state, sky=yesterday)[1].refusal is SkipReason.DAILY_NOTIONAL
@@ -204,7 +202,7 @@ def test_a_new_day_starts_with_nothing_spent_and_a_clock_that_steps_back_refunds
 
 def test_a_reservation_of_yesterday_that_is_still_open_counts_today():
     state, _ = judged(a_state(), limits=limits(max_daily_notional=MicroUsd(10_000_000)))
-    tomorrow = Weather(now=BootNs(9_999 * SECOND), wall=WallNs(WALL + DAY_NS))
+    tomorrow = Weather(now=BootNs(9_999 * SECOND), wall=WallNs(WALL + 24 * 3600 * SECOND))
     other = replace(state, reservations=(replace(state.reservations[0], market_ids=("m2",)),))
 
     _, judgement = judged(other, limits=limits(max_daily_notional=MicroUsd(10_000_000)), sky=tomorrow, attempt="a-2")
