@@ -5,7 +5,9 @@ Nothing here asks an actor. Any thread tells; everything kept is bounded.
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,7 +16,7 @@ from actors.base import Address
 from adapters.operator.events import EventBoard
 from models import messages as m
 from models.book import NotReady
-from models.clock import SECOND, Clock, WallNs
+from models.clock import Clock, WallNs, utc_day
 from models.market import MarketId
 from models.money import MicroShares, MicroUsd
 from models.newest import Newest
@@ -25,11 +27,16 @@ from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, Ord
 from models.set_state import State
 from models.status import OrderRow, PaperTotals, Today
 
+logger = logging.getLogger(__name__)
+
 REMEMBERED: Final = 512
 """Orders, and attempts, whose market a later line can still name."""
 
 LISTED: Final = 20
 """Latest orders in a status snapshot."""
+
+UNREAD: Final = 1024
+"""Messages that may wait to be read. Beyond, each teller reads two: nobody looks, or nobody could keep up."""
 
 PAPER: Final = "paper"
 PESSIMISTIC: Final = "pessimistic"
@@ -108,7 +115,8 @@ def _status(change: OrderChanged, size: MicroShares) -> str:
 class NewsTap:
     """Stands before the LedgerActor: passes every message on, posts the ones worth a line, keeps today's counters.
 
-    Any thread. The text of a line is only made if it is shown.
+    Any thread. A message is passed on at once and read when somebody looks: the tellers are those whom an order waits
+    for, and those who look do so several times a second.
     """
 
     def __init__(self, clock: Clock, board: EventBoard) -> None:
@@ -117,14 +125,16 @@ class NewsTap:
         self._ledger: Address | None = None
         self._lock = threading.Lock()
         self._memory = Memory()
-        self._day = _day(clock.wall_ns())
+        self._day = utc_day(clock.wall_ns())
         self._today = Today()
         self._paper = _no_paper()
         self._ready_once: set[MarketId] = set()
-        self.gaps = 0
-        self.resyncs = 0
-        self.snapshots_checked = 0
-        self.snapshots_equal = 0
+        self._gaps = self._resyncs = 0
+        self._snapshots_checked = self._snapshots_equal = 0
+        self._unread: deque[tuple[WallNs, object]] = deque()
+        """What was told, and when."""
+        self._reading = threading.Lock()
+        board.before_look = self.read
 
     def before(self, ledger: Address) -> Address:
         """Stand before `ledger` from now on."""
@@ -134,23 +144,57 @@ class NewsTap:
     def tell(self, message: object) -> None:
         assert self._ledger is not None, "told before the ledger exists"
         self._ledger.tell(message)
-        for row in _rows(message):
-            news = news_of(row)
-            if news is not None:
-                news = self._named(news, row)
-                self._board.post(news.kind, news.subject, news.text, ident=news.ident, fold=news.fold)
-            self._count(row)
+        self._unread.append((self._clock.wall_ns(), message))
+        if len(self._unread) > UNREAD and self._reading.acquire(blocking=False):
+            try:
+                self._read_some(2)
+            finally:
+                self._reading.release()
+
+    def read(self) -> None:
+        """Read everything that has been told until now."""
+        with self._reading:
+            self._read_some(len(self._unread))
 
     def counters(self) -> tuple[Today, PaperTotals]:
         """Of the present UTC day."""
+        self.read()
+        self._roll(self._clock.wall_ns())
         with self._lock:
-            self._roll()
             return self._today, self._paper
 
     def orders(self) -> tuple[OrderRow, ...]:
         """The latest orders of this run, newest first."""
+        self.read()
         with self._lock:
             return self._memory.orders()
+
+    def losses(self) -> tuple[int, int]:
+        """(holes in a book's sequence, books that were made whole again) in this run."""
+        self.read()
+        return self._gaps, self._resyncs
+
+    def compared(self) -> tuple[int, int]:
+        """(snapshots that were compared with a book, those of them that were equal) in this run."""
+        self.read()
+        return self._snapshots_checked, self._snapshots_equal
+
+    def _read_some(self, count: int) -> None:
+        for _ in range(count):
+            at, message = self._unread.popleft()
+            try:
+                self._roll(at)
+                for row in _rows(message):
+                    self._tell_of(row)
+            except Exception:  # the edge of whoever looks: one line that cannot be made must not end the console
+                logger.exception("a %s could not be told", type(message).__name__)
+
+    def _tell_of(self, row: object) -> None:
+        news = news_of(row)
+        if news is not None:
+            news = self._named(news, row)
+            self._board.post(news.kind, news.subject, news.text, ident=news.ident, fold=news.fold)
+        self._count(row)
 
     def _named(self, news: News, row: object) -> News:
         """The line with the market or set that its message does not name itself."""
@@ -172,12 +216,14 @@ class NewsTap:
             case _:
                 return news
 
-    def _roll(self) -> None:
-        day = _day(self._clock.wall_ns())
+    def _roll(self, wall: WallNs) -> None:
+        """A new UTC day begins with nothing."""
+        day = utc_day(wall)
         if day > self._day:
-            self._day = day
-            self._today = Today()
-            self._paper = _no_paper()
+            with self._lock:
+                self._day = day
+                self._today = Today()
+                self._paper = _no_paper()
 
     def _count(self, row: object) -> None:
         match row:
@@ -202,8 +248,8 @@ class NewsTap:
             case PaperFilled():
                 self._add_paper(row)
             case m.SnapshotCompared():
-                self.snapshots_checked += 1
-                self.snapshots_equal += row.equal
+                self._snapshots_checked += 1
+                self._snapshots_equal += row.equal
             case m.BookNews():
                 self._book(row)
             case _:
@@ -212,9 +258,9 @@ class NewsTap:
     def _book(self, news: m.BookNews) -> None:
         """A book's first snapshot of a run is no resync."""
         if news.not_ready is NotReady.GAP:
-            self.gaps += 1
+            self._gaps += 1
         elif news.not_ready is None:
-            self.resyncs += news.market_id in self._ready_once
+            self._resyncs += news.market_id in self._ready_once
             self._ready_once.add(news.market_id)
 
     def _attempt(self, row: AttemptChanged) -> None:
@@ -227,13 +273,11 @@ class NewsTap:
         if not any(amounts.values()):
             return
         with self._lock:
-            self._roll()
             changed = {name: getattr(self._today, name) + int(amount) for name, amount in amounts.items()}
             self._today = replace(self._today, **changed)
 
     def _add_paper(self, row: PaperFilled) -> None:
         with self._lock:
-            self._roll()
             known = getattr(self._paper, row.model)
             pessimistic = row.model == PESSIMISTIC
             if pessimistic:
@@ -270,7 +314,3 @@ def _figures(row: AttemptChanged, *, money: bool) -> dict[str, int]:
 
 def _no_paper() -> PaperTotals:
     return PaperTotals(sets=0, optimistic=MicroUsd(0), shifted=MicroUsd(0), pessimistic=MicroUsd(0))
-
-
-def _day(wall: WallNs) -> int:
-    return wall // (86_400 * SECOND)

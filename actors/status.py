@@ -215,14 +215,15 @@ class StatusPublisher:
         seen = [c.last_frame_at for c in counters if c.last_frame_at is not None]
         lags = [lag for top in list(self._tops.values()) if (lag := top.lag_ms) is not None]
         down = sum(w.down_ns + (0 if w.down_since is None else now - w.down_since) for _, w in self._feeds.values())
+        gaps, resyncs = self._tap.losses()
         return FeedStatus(
             state=worst or FeedWord.UNKNOWN,
             age_ns=now - min(seen) if seen else None,
             lag_ms=max(lags) if lags else None,
             reconnects=sum(c.reconnects for c in counters),
             down_ns=down,
-            gaps=self._tap.gaps,
-            resyncs=self._tap.resyncs,
+            gaps=gaps,
+            resyncs=resyncs,
             frames=sum(c.frames for c in counters),
         )
 

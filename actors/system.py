@@ -136,7 +136,7 @@ class System:
             self._hot,
             clock=outside.clock,
             rng=outside.rng,
-            compared=lambda: (self.tap.snapshots_checked, self.tap.snapshots_equal),
+            compared=self.tap.compared,
             record=outside.record,
         )
         self._watchdog = Watchdog(

@@ -70,6 +70,8 @@ class EventBoard:
         self._read: tuple[EventLine, ...] = ()
         """What `newest` gave last."""
         self._repeated: dict[str, _Repeated] = {}
+        self.before_look: Callable[[], None] = _nothing
+        """Posts what somebody has not had the time to post."""
 
     def post(self, kind: EventKind, subject: str, text: Text, *, ident: str = "", fold: str = "") -> None:
         """Add one line. Never blocks for longer than the append itself; subject and text are made safe to show."""
@@ -91,6 +93,7 @@ class EventBoard:
 
     def newest(self) -> tuple[EventLine, ...]:
         """The kept lines, oldest first, with what was held back for longer than a second brought in."""
+        self.before_look()
         now = self._clock.boot_ns()
         with self._lock:
             for fold, known in list(self._repeated.items()):
@@ -185,6 +188,10 @@ class Selection:
         self._looked = now
         self._over_at = WallNs(min(self._since.values(), default=now) + SCREEN_FOLD_NS)
         return due
+
+
+def _nothing() -> None:
+    """Nobody has anything left to post."""
 
 
 def pane(lines: Sequence[EventLine], level: Level, count: int) -> list[EventLine]:

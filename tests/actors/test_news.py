@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from actors.news import LISTED, REMEMBERED, NewsTap
+import pytest
+
+from actors.news import LISTED, REMEMBERED, UNREAD, NewsTap
 from actors.simulation import SimClock
 from adapters.operator.events import EventBoard
 from adapters.operator.render import event_lines, plain
@@ -287,9 +289,31 @@ def test_the_first_snapshot_of_a_book_is_no_resync() -> None:
         stage.told.tell(BookNews(market_id=MarketId("m1"), not_ready=not_ready, generation=1, seq=None, at=WallNs(0)))
 
     book(None)
-    assert (stage.tap.gaps, stage.tap.resyncs) == (0, 0)
+    assert stage.tap.losses() == (0, 0)
     book(NotReady.GAP)
     book(None)
 
-    assert (stage.tap.gaps, stage.tap.resyncs) == (1, 1)
+    assert stage.tap.losses() == (1, 1)
     assert EventKind.WARN.value in [kind for kind, _, _ in stage.lines()]
+
+
+def test_what_is_told_while_nobody_looks_is_bounded_and_none_of_it_is_lost() -> None:
+    stage = Tapped()
+    for _ in range(3 * UNREAD):
+        stage.told.tell(
+            BookNews(market_id=MarketId("m1"), not_ready=NotReady.GAP, generation=1, seq=None, at=WallNs(0))
+        )
+
+    assert len(stage.tap._unread) <= UNREAD
+    assert stage.tap.losses() == (3 * UNREAD, 0)
+    assert len(stage.tap._unread) == 0
+
+
+def test_a_line_that_cannot_be_made_costs_nobody_else_his_line(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Tapped()
+
+    stage.told.tell(RecordRows(rows=None))  # type: ignore[arg-type]
+    stage.told.tell(BookNews(market_id=MarketId("m1"), not_ready=None, generation=1, seq=None, at=WallNs(0)))
+
+    assert [subject for _, subject, _ in stage.lines()] == ["m1"]
+    assert "a RecordRows could not be told" in caplog.text
