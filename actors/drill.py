@@ -20,7 +20,7 @@ from typing import Final
 from actors.risk import RiskActor
 from actors.simulation import SimClock, SimDispatcher, SimIds
 from adapters.gate import Gate
-from adapters.operator.places import CONFIG_DEFAULT
+from adapters.ledger.places import CONFIG_DEFAULT
 from adapters.operator.printing import print_lines
 from adapters.registry import VENUES
 from adapters.settings import load_config

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from actors.admission import NotAdmittedError, admit, get_ready
 from actors.face import Face
@@ -31,14 +30,14 @@ from adapters.ids import SystemIds
 from adapters.instance import AnotherInstance, InstanceLock, ledger_lock
 from adapters.ledger.connection import open_ledger, open_reader
 from adapters.ledger.errors import LedgerError
+from adapters.ledger.places import CONFIG_DEFAULT, DIRECTORY_DEFAULT
 from adapters.logs import Logs
 from adapters.operator.commands import COMMANDS
 from adapters.operator.console import Console
 from adapters.operator.control import ControlServer
 from adapters.operator.control_socket import ControlSocketError
 from adapters.operator.places import (
-    CONFIG_DEFAULT,
-    DIRECTORY_DEFAULT,
+    DOTENV,
     HISTORY_NAME,
     LOCK_NAME,
     SOCKET_NAME,
@@ -66,8 +65,6 @@ from models.exit_codes import (
     EXIT_UNREACHABLE,
 )
 from models.market import VenueName
-
-DOTENV: Final = Path(".env")
 
 
 class CannotStartError(Exception):

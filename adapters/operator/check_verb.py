@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from adapters.operator.places import CONFIG_DEFAULT
+from adapters.ledger.places import CONFIG_DEFAULT
+from adapters.operator.places import DOTENV
 from adapters.registry import VENUES, wrong_id
 from adapters.settings import load_config, load_secrets
 from models.config import Config, canonical_json, config_hash
@@ -19,7 +20,6 @@ from models.config_text import ConfigErrors
 from models.exit_codes import EXIT_CONFIG, EXIT_OK
 
 SCHEMA_VERSION: Final = 1
-DOTENV: Final = Path(".env")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

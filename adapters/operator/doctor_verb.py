@@ -18,8 +18,9 @@ from typing import Final
 from adapters.clock import SystemClock
 from adapters.ledger.connection import open_reader
 from adapters.ledger.errors import LedgerError
+from adapters.ledger.places import CONFIG_DEFAULT
 from adapters.ledger.verify import verify_chain
-from adapters.operator.places import CONFIG_DEFAULT
+from adapters.operator.places import DOTENV
 from adapters.operator.printing import print_lines
 from adapters.redaction import Redactor
 from adapters.registry import CHECKS, account_checks, make_market_data, wants_key
@@ -33,7 +34,6 @@ from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE
 from models.market import VenueName
 
 SCHEMA_VERSION: Final = 1
-DOTENV: Final = Path(".env")
 REQUESTS_PER_SECOND: Final = 5
 
 _SIGNS: Final = {Grade.FINE: "✓", Grade.WRONG: "✗", Grade.UNREACHABLE: "✗", Grade.SKIPPED: "-"}

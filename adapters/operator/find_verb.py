@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.clock import SystemClock
-from adapters.operator.places import CONFIG_DEFAULT
+from adapters.ledger.places import CONFIG_DEFAULT
 from adapters.registry import VENUES, venue_module
 from adapters.settings import load_config
 from adapters.venue import VenueReadError, VenueReadRefusedError

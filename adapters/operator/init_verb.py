@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from adapters.operator.places import CONFIG_DEFAULT
+from adapters.ledger.places import CONFIG_DEFAULT
 from models.exit_codes import EXIT_CONFIG, EXIT_OK
 
 _HERE: Final = Path(__file__).resolve().parent.parent.parent

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from adapters.ledger.places import CONFIG_DEFAULT, DIRECTORY_DEFAULT
 from models.config_text import MAX_BYTES, read_yaml
 
-CONFIG_DEFAULT: Final = Path("config.yaml")
-DIRECTORY_DEFAULT: Final = Path("data")
+DOTENV: Final = Path(".env")
 SOCKET_NAME: Final = "control.sock"
 LOCK_NAME: Final = "lock"
 HISTORY_NAME: Final = "console_history"

@@ -13,7 +13,8 @@ from typing import Final
 from adapters.chance import fresh_rng
 from adapters.clock import SystemClock
 from adapters.feed import FeedSession, FeedState, FeedThread
-from adapters.operator.places import CONFIG_DEFAULT
+from adapters.ledger.places import CONFIG_DEFAULT
+from adapters.operator.places import DOTENV
 from adapters.operator.signals import StopRequest
 from adapters.registry import VENUES, make_market_data, venue_module
 from adapters.settings import load_config, load_secrets
@@ -27,7 +28,6 @@ from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREAC
 from models.market import Market, VenueName
 
 TAPE_VERSION: Final = 1
-DOTENV: Final = Path(".env")
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)?\Z")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
