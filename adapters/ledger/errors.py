@@ -70,6 +70,16 @@ class LedgerUnreadableError(LedgerError):
         super().__init__(f"{path} cannot be read ({why}). It was left as it is.")
 
 
+class OtherLegsError(LedgerError):
+    """A set was given other legs while an attempt of it is not over."""
+
+    def __init__(self, set_id: str, attempt_id: str, legs: str) -> None:
+        super().__init__(
+            f"attempt {attempt_id} of set {set_id} is not over, and was made with the legs {legs}, in this order. Give "
+            f"the set these legs again, or give the new ones another id; then {attempt_id} can be looked at by itself."
+        )
+
+
 class LedgerBrokenError(LedgerError):
     """Writing failed (disk full, I/O error, read-only file system). Fatal for this process: fsync is never retried."""
 

@@ -22,7 +22,7 @@ from models.orders import (
     TimeInForce,
     VenueOrderId,
 )
-from models.recovery import Recovery, StoredAttempt, StoredOrder, recover, windows
+from models.recovery import Recovery, StoredAttempt, StoredOrder, made_otherwise, recover, windows
 from models.rows import Ending
 from models.set_events import AskLadders, StartTimer
 from models.set_state import Cooldown, Idle, State, TimerName
@@ -100,7 +100,7 @@ def attempt(*orders: StoredOrder, attempt_id: str = "a-1", **changes) -> StoredA
         merged_cash=MicroUsd(0),
         payouts=(),
         was_partial=False,
-        market_ids=(MarketId("m1"), MarketId("m1")),
+        legs=TERMS.complete_set.legs,
         orders=orders,
     )
     return replace(stored, **changes)
@@ -134,6 +134,33 @@ def test_a_set_comes_up_in_the_state_that_fits_what_is_known(orders, state):
     assert record.state is state
     released = [action for action in first if isinstance(action, MarketsReleased)]
     assert len(released) == (state is State.COOLDOWN)
+
+
+SWAPPED = replace(TERMS, complete_set=replace(TERMS.complete_set, legs=TERMS.complete_set.legs[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("stored", "odd"),
+    [
+        (attempt(order()), True),
+        (attempt(order(), order(1), ending=Ending.SUCCESS, open_position=True), True),
+        (attempt(order(), ending=Ending.MISSED, news_after_end=True), True),
+        (attempt(order(phase=Phase.LIVE), ending=Ending.MISSED), True),
+        (attempt(order(filled=0), ending=Ending.MISSED), False),
+        (attempt(order(), mode="paper"), False),
+    ],
+)
+def test_what_is_not_over_is_not_taken_up_with_other_legs_than_its_own(stored, odd):
+    """Sold back leg by leg it would sell what it does not hold, and buy once more what it has too much of."""
+    assert made_otherwise([stored], {SET: TERMS}) == ()
+    assert bool(made_otherwise([stored], {SET: SWAPPED})) is odd
+
+
+def test_what_is_over_and_was_made_with_other_legs_counts_for_the_day_in_full():
+    recovered = found(attempt(order(), order(1), ending=Ending.PARTIAL), terms={SET: SWAPPED})
+
+    assert (recovered.unfinished, recovered.executors) == ((), {})
+    assert recovered.risk.spent_today == 10_000_000
 
 
 def test_what_is_unknown_is_asked_for_at_once_and_what_rests_is_cancelled():
