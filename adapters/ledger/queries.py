@@ -104,6 +104,18 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     return not any(connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in tables)  # noqa: S608
 
 
+def knows(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether any row is about a set or a market of that id."""
+    columns = (
+        ("set_minutes", "set_id"),
+        ("market_ticks", "market_id"),
+        ("events", "market_id"),
+        ("attempts", "set_id"),
+    )
+    tests = (f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} = ?)" for table, column in columns)  # noqa: S608
+    return any(connection.execute(test, (name,)).fetchone()[0] for test in tests)
+
+
 def _opportunities(connection: sqlite3.Connection, asked: Asked) -> list[OpportunityCount]:
     where, parameters = _where("at", asked, "set_id", seq="seq")
     query = f"""

@@ -45,7 +45,7 @@ def reply_without_bot(
         hint = START
         if command.name == "resume" and StateDirectory(directory / "permit").read_halt() is not None:
             hint = f"{START}  comes up halted; then resume."
-        return wrong(f"no bot runs on {directory}. {hint}", exit_code=EXIT_UNREACHABLE)
+        return wrong(f"no bot runs on {_place(directory)}. {hint}", exit_code=EXIT_UNREACHABLE)
     return wrong(f"{holder} does not answer: {missing}", exit_code=EXIT_UNREACHABLE)
 
 
@@ -63,10 +63,17 @@ def halt_in_files(words: Sequence[str], why: str, directory: Path, clock: Clock)
     record, stored = halt_offline(directory, reason, BY, clock, market_id)
     what = f"market {market_id}" if market_id else "all trading"
     holder = holder_of(directory)
-    lines = [
-        f"{what} halted through the files, because {'no bot is running' if holder is None else f'{holder}: {why}'}.",
-        "A running bot refuses its next order; a new one starts halted. Undo: resume",
-    ]
+    if holder is None:
+        lines = [
+            f"{what} halted through the files of {_place(directory)}, where no bot is running.",
+            "A bot that is started there comes up halted. Undo: resume",
+            "One that runs elsewhere is NOT halted: go to its directory, or name its --config.",
+        ]
+    else:
+        lines = [
+            f"{what} halted through the files, because {holder}: {why}.",
+            "It refuses its next order; a new one starts halted. Undo: resume",
+        ]
     if market_id:
         lines.append("Whether such a market is watched could not be checked.")
     if not stored:
@@ -88,7 +95,8 @@ def status_of_files(missing: Exception, directory: Path) -> Reply:
     files = StateDirectory(directory / "permit")
     halt = files.read_halt()
     holder = holder_of(directory)
-    lines = [f"no bot runs on {directory}. {START}" if holder is None else f"{holder} does not answer: {missing}"]
+    nobody = f"no bot runs on {_place(directory)}. {START}"
+    lines = [nobody if holder is None else f"{holder} does not answer: {missing}"]
     if halt is not None:
         since = f" since {clock_date(halt.at)}" if halt.at else ""
         lines.append(f"trading     HALTED{since} by {halt.by}: {halt.reason}; a new bot starts halted")
@@ -109,6 +117,11 @@ def status_of_files(missing: Exception, directory: Path) -> Reply:
         "halted_markets": [record.market_id or key for key, record in halted.items()],
     }
     return Reply(lines=tuple(lines), document=document, exit_code=EXIT_HALTED if halt is not None else EXIT_UNREACHABLE)
+
+
+def _place(directory: Path) -> str:
+    """In full: what is wrong with an answer about no bot is mostly the directory that it was asked in."""
+    return clean(os.path.abspath(directory), 400)  # noqa: PTH100  a loop of links is no reason to fail
 
 
 def holder_of(directory: Path) -> str | None:

@@ -22,7 +22,7 @@ from adapters.ledger.connection import open_reader
 from adapters.ledger.errors import LedgerError, LedgerUnreadableError
 from adapters.ledger.places import default_ledger
 from adapters.ledger.proof import new_mark, prove
-from adapters.ledger.queries import Asked, gather, is_empty
+from adapters.ledger.queries import Asked, gather, is_empty, knows
 from adapters.operator.face import Told
 from adapters.operator.printing import PIPE_WIDTH
 from adapters.operator.progress import Bar
@@ -30,6 +30,7 @@ from adapters.operator.report_json import SCHEMA_VERSION, document_of
 from adapters.operator.report_text import empty_lines, lines_of, missing_lines
 from models.clock import SECOND
 from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
+from models.hostile import clean
 from models.report import figure
 from models.report_figures import Report
 
@@ -98,6 +99,10 @@ def _reported(path: Path, asked: Asked, options: argparse.Namespace) -> int:
     with closing(open_reader(path)) as connection:
         with Bar("hash chain") as bar:
             report = _report(path, connection, asked, bar.show, whole=options.verify)
+        if asked.only is not None and not knows(connection, asked.only):
+            words = f"this ledger knows no market or set called {clean(asked.only, 80)!r}"
+            _say([words], options, {"error": words}, file=sys.stderr)
+            return EXIT_USAGE
         if options.json:
             print(json.dumps(document_of(report)))
         elif options.html is not None:

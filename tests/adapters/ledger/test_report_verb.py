@@ -272,9 +272,8 @@ def test_since_leaves_the_earlier_rows_out(path: Path, capsys: pytest.CaptureFix
 
 def test_one_market_only(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert as_json(path, capsys, "--market", "fed")["opportunities"]["detected"] == 15
-    other = as_json(path, capsys, "--market", "btc")
-    assert other["opportunities"]["detected"] == 0
-    assert other["sum_cost"]["histogram"] == []
+    assert report("--ledger", str(path), "--market", "fedd") == 2
+    assert capsys.readouterr().err == "this ledger knows no market or set called 'fedd'\n"
 
 
 def test_paper_and_live_in_one_ledger_are_counted_apart(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,7 +155,8 @@ def test_halt_without_a_bot_is_remembered_by_the_next_one(tmp_path: Path) -> Non
 
     assert typed.run("halt", "--", "going", "away") == 0
 
-    assert "through the files" in typed.out.getvalue()
+    assert f"through the files of {tmp_path}, where no bot is running" in typed.out.getvalue()
+    assert "One that runs elsewhere is NOT halted" in typed.out.getvalue()
     with gate.enter_opening(["m"]) as granted:
         assert not granted
     again = Gate(tmp_path / "permit", HandClock()).tripped
