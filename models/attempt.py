@@ -89,6 +89,8 @@ class Attempt:
     """The surplus is smaller than anything the venue takes: it is kept and reported, no longer worked."""
     merged: MicroShares = MicroShares(0)
     merged_cash: MicroUsd = MicroUsd(0)
+    netted: MicroShares = MicroShares(0)
+    """Sets that the ledger has booked as netted by the venue."""
     merge_asked: bool = False
     merge_answered: bool = False
     payouts: tuple[Payout, ...] = ()

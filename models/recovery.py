@@ -71,6 +71,8 @@ class StoredAttempt:
     merged: MicroShares
     """Sets turned into cash by merging."""
     merged_cash: MicroUsd
+    netted: MicroShares
+    """Sets booked as turned into cash by a venue that nets."""
     payouts: tuple[Payout, ...]
     """Of the markets whose resolution the ledger has booked for this attempt."""
     was_partial: bool
@@ -208,6 +210,7 @@ def attempt_from(stored: StoredAttempt, terms: ExecutionTerms, now: BootNs) -> A
         remedies=remedies,
         merged=stored.merged,
         merged_cash=stored.merged_cash,
+        netted=stored.netted,
         merge_asked=True,
         merge_answered=True,
         payouts=stored.payouts,

@@ -102,10 +102,7 @@ class Turn:
         """Nothing of the attempt is open, unknown or naked: release its markets and pause."""
         until = BootNs(self.now + self.terms.cooldown_ns)
         timers = self.start(attempt, Timers(record.timers.serial), TimerName.COOLDOWN, self.terms.cooldown_ns)
-        if self.terms.nets and attempt.sets > 0:
-            cash = MicroUsd(divide_down(self.terms.complete_set.payout * attempt.sets, MICRO))
-            self.write(set_rows.settled(self.terms, attempt, "netting", attempt.sets, cash, self.wall))
-        attempt = self.pay(attempt)
+        attempt = self.pay(self.net(attempt))
         self.release(attempt, until)
         return Cooldown(past=self.kept((*record.past, attempt)), timers=timers, until=until)
 
@@ -123,6 +120,17 @@ class Turn:
                 opened=sum(life.intent.purpose is Purpose.OPEN for life in attempt.orders),
             )
         )
+
+    def net(self, attempt: Attempt) -> Attempt:
+        """Write what a netting venue has turned into cash since this attempt last ended: late news may bring it
+        back.
+        """
+        more = MicroShares(attempt.sets - attempt.netted)
+        if not self.terms.nets or more <= 0:
+            return attempt
+        cash = MicroUsd(divide_down(self.terms.complete_set.payout * more, MICRO))
+        self.write(set_rows.settled(self.terms, attempt, "netting", more, cash, self.wall))
+        return replace(attempt, netted=attempt.sets)
 
     def pay(self, attempt: Attempt) -> Attempt:
         """Write what resolved markets have paid for what the attempt holds there, once."""

@@ -83,6 +83,7 @@ _SEEN_RESOLVED: Final = """
 _MERGED: Final = (
     "SELECT coalesce(sum(yes_size), 0), coalesce(sum(cash), 0) FROM settlements WHERE attempt_id = ? AND kind = 'merge'"
 )
+_NETTED: Final = "SELECT coalesce(sum(yes_size), 0) FROM settlements WHERE attempt_id = ? AND kind = 'netting'"
 _RESOLVED: Final = (
     "SELECT market_id, yes_size, no_size, cash, winner FROM settlements "
     "WHERE attempt_id = ? AND kind = 'resolution' ORDER BY seq"
@@ -124,6 +125,7 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
     seq, attempt_id, at, opportunity_id, set_id, mode, size, reserved, ending, open_position, *flags = row
     was_partial, news_after_end = flags
     merged, cash = connection.execute(_MERGED, (attempt_id,)).fetchone()
+    (netted,) = connection.execute(_NETTED, (attempt_id,)).fetchone()
     orders = connection.execute(_ORDERS, (attempt_id,)).fetchall()
     resolved = connection.execute(_RESOLVED, (attempt_id,)).fetchall()
     return StoredAttempt(
@@ -139,6 +141,7 @@ def _attempt(connection: sqlite3.Connection, row: tuple[Any, ...]) -> StoredAtte
         open_position=bool(open_position),
         merged=MicroShares(merged),
         merged_cash=MicroUsd(cash),
+        netted=MicroShares(netted),
         payouts=tuple(_payout(row) for row in resolved),
         was_partial=bool(was_partial),
         legs=tuple(SetLeg(MarketId(m), Outcome(outcome)) for m, outcome in connection.execute(_LEGS, (seq,))),

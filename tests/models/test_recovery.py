@@ -98,6 +98,7 @@ def attempt(*orders: StoredOrder, attempt_id: str = "a-1", **changes) -> StoredA
         open_position=False,
         merged=MicroShares(0),
         merged_cash=MicroUsd(0),
+        netted=MicroShares(0),
         payouts=(),
         was_partial=False,
         legs=TERMS.complete_set.legs,

@@ -11,7 +11,7 @@ from models.market import Action
 from models.messages import CommitFailed, CommitIntents, FillSeen, IncidentSeen, MergeSets, ProbeOrder
 from models.money import PriceMicros, cost_rounded_up
 from models.orders import CancelResult, FillState, Purpose, TimeInForce, VenueOrderStatus
-from models.rows import AttemptChanged, Ending, FillReported, OrderChanged
+from models.rows import AttemptChanged, Ending, FillReported, OrderChanged, Settled
 from models.set_events import AskLadders, AskSnapshots, Halt, StartTimer
 from models.set_state import State, TimerName
 from models.set_steps import MAX_REMEDIES
@@ -136,6 +136,21 @@ def test_a_netting_venue_realizes_the_profit_with_the_second_fill():
     row = last_row(stage)
     assert (row.resolution, row.open_position) == ("netting", False)
     assert row.realized_pnl == 10_000_000 - 4_500_000 - 4_600_000
+
+
+def test_sets_that_come_late_are_netted_once():
+    stage = Stage(execution_terms(nets=True))
+    stage.approve()
+    stage.accept(0, 4)
+    stage.accept(1, 4)
+    assert [(s.yes_size, s.cash) for s in stage.rows(Settled)] == [(shares(4), 4_000_000)]
+
+    stage.fill(0, 6)
+    stage.answer_ladders(no_asks=levels(("0.50", 100)))
+    stage.accept(-1, 6)
+
+    assert exposure(stage) == (shares(10), shares(10))
+    assert [(s.yes_size, s.cash) for s in stage.rows(Settled)] == [(shares(4), 4_000_000), (shares(6), 6_000_000)]
 
 
 # -- a clean miss

@@ -26,13 +26,14 @@ from models.orders import (
     VenueOrderStatus,
 )
 from models.recovery import PAST_PER_SET, recover
-from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, OrderChanged
+from models.rows import AttemptChanged, AttemptOpened, Ending, FillReported, OrderChanged, Settled
 from models.set_events import AskLadders
 from models.set_state import Cooldown, Idle, State, TimerName
 from tests.stage import Stage, a_fill, venue_id
 from tests.trading import WALL, execution_terms, levels, shares
 
 TERMS = replace(execution_terms(horizon_s=1), mode="live")
+NETS = replace(TERMS, legs=tuple(replace(leg, nets=True) for leg in TERMS.legs))
 SET = TERMS.complete_set.set_id
 
 SCRIPTS: dict[str, tuple[float | None, ...]] = {
@@ -300,6 +301,23 @@ def test_a_late_fill_written_down_just_before_a_kill_is_mended_by_the_next_proce
 
     assert found.unfinished == ("a-1",)
     assert again.stage.state is State.PARTIAL_FILL_PROTECT
+    again.die()
+
+
+def test_what_was_netted_before_the_end_of_the_process_is_not_netted_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.adapters.ledger.test_unfinished.TERMS", NETS)
+    path, venue = tmp_path / "ledger.sqlite", Venue((4, 4))
+    process = Process(path, venue)
+    process.live()
+    process.ledger.writer.flush(WALL)
+    process.die()
+    again, _ = restarted(path, venue)
+
+    again.stage.fill(0, 6)
+    again.stage.answer_ladders(no_asks=levels(("0.50", 100)))
+    again.stage.accept(-1, 6)
+
+    assert [row.yes_size for row in again.stage.rows(Settled)] == [shares(6)]
     again.die()
 
 
