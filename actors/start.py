@@ -10,7 +10,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -392,6 +392,9 @@ def _operate(system: System, wanted: Wanted, options: argparse.Namespace, stop: 
         return EXIT_LEFT_OPEN
     if system.crashed is not None or system.unwritten is not None:
         return EXIT_UNEXPECTED
+    with suppress(OSError):  # the terminal may be what went away
+        sys.stdout.write("stopped: no order and no unhedged leg is left\n")
+        sys.stdout.flush()
     return EXIT_HALTED if options.exit_on_halt and system.gate.tripped is not None else EXIT_OK
 
 

@@ -50,6 +50,7 @@ def test_a_halt_survives_kill_9_and_only_resume_ends_it(tmp_path: Path) -> None:
     assert code == 0
     assert "HALTED (odd news)" in out
     assert "halted again by operator (shell): worse news" in out
+    assert out.endswith("stopped: no order and no unhedged leg is left\n")
     told = [row["text"] for row in rows(bot.ledger, "SELECT text FROM events ORDER BY seq")]
     assert "starts halted by operator (shell): odd news" in told
     assert "read the news" in told
