@@ -30,6 +30,7 @@ from actors.reconcile_pass import LAST_NS
 from actors.status import Fixed, StatusPublisher
 from actors.watchdog import Probe, Watchdog
 from adapters.chance import Rng
+from adapters.clock import SystemClock
 from adapters.gate import Gate
 from adapters.ledger.connection import Ledger, open_reader
 from adapters.ledger.errors import LedgerError
@@ -53,7 +54,7 @@ from models.messages import (
 )
 from models.reconcile import Outcome
 from models.rows import Event, RunStarted, RunStopped, config_used
-from models.set_state import Cooldown, Idle, TimerName
+from models.set_state import Cooldown, Idle, TimerName, worries_of
 from models.status import EventKind
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ LAST_S: Final = LAST_NS / SECOND + 2.0
 class Outside:
     """What a system is given besides its plan."""
 
-    clock: Clock
+    clock: SystemClock
     ids: Ids
     gate: Gate
     ledger: Ledger
@@ -91,7 +92,7 @@ class System:
 
     def __init__(self, plan: Plan, outside: Outside) -> None:
         self.plan = plan
-        self.clock = outside.clock
+        self.clock: Clock = outside.clock
         self.gate = outside.gate
         self._outside = outside
         self._ledger = outside.ledger
@@ -254,12 +255,7 @@ class System:
 
     def worries(self) -> tuple[str, ...]:
         """What is unknown or naked now, one phrase each. An attempt on its way is none."""
-        found = []
-        for executor in self.network.executors.values():
-            record = executor.record
-            if not isinstance(record, Idle | Cooldown):
-                found += [f"{record.attempt.set_id}: {worry}" for worry in record.attempt.worries]
-        return tuple(found)
+        return tuple(worry for e in self.network.executors.values() for worry in worries_of(e.record))
 
     # -- the ledger against the venue
 
@@ -326,15 +322,18 @@ class System:
         )
 
     def _workers(self) -> Callable[[], Mapping[str, Probe]]:
-        """For the watchdog: the hot run queue, and every actor with an inbox of its own that does not rest. Lanes
-        answer for their own stuck workers (`order_lanes`); the reconcile may read long, and holds the gate while it
-        does.
+        """For the watchdog: the hot run queue, the timers, and every actor with an inbox of its own that does not
+        rest. Lanes answer for their own stuck workers (`order_lanes`); the reconcile may read long, and holds the gate
+        while it does.
         """
-        hot, progress = self._hot, self._hot.progress
+        hot, progress, clock = self._hot, self._hot.progress, self._outside.clock
         always = {
             "hot": Probe(
                 handled=lambda: progress.handled, busy=lambda: progress.current, waiting=lambda: len(hot.queue)
-            )
+            ),
+            "timers": Probe(
+                handled=lambda: clock.fired, busy=lambda: "the clock's thread" if clock.lag_ns() > 0 else None
+            ),
         }
         others = {
             actor.actor_inbox: (actor.name, _inbox_probe(actor.name, actor.actor_inbox))

@@ -66,6 +66,10 @@ class SystemClock:
         self._changed = threading.Condition(threading.Lock())
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._began: BootNs | None = None
+        """When the callback at work was called."""
+        self.fired = 0
+        """Callbacks that have come back; the watchdog looks whether it grows."""
 
     def wall_ns(self) -> WallNs:
         return WallNs(time.time_ns())
@@ -97,10 +101,15 @@ class SystemClock:
             self._thread.join(STOP_S)
 
     def lag_ns(self) -> int:
-        """How long the earliest pending timer is overdue; 0 in good health. For the watchdog."""
+        """How long the timer thread has been at one callback, or the earliest pending timer is overdue; 0 in good
+        health. For the watchdog.
+        """
         with self._changed:
-            due = next((pending.due for pending in self._heap[:1] if pending.callback is not None), None)
-        return 0 if due is None else max(0, self.boot_ns() - due)
+            late = [pending.due for pending in self._heap if pending.callback is not None]
+        began = self._began
+        if began is not None:
+            late.append(began)
+        return max(0, self.boot_ns() - min(late)) if late else 0
 
     def _cancel(self, pending: _Pending) -> None:
         with self._changed:
@@ -115,12 +124,15 @@ class SystemClock:
 
     def _run(self) -> None:
         while (callback := self._next_due()) is not None:
+            self._began = self.boot_ns()
             try:
                 callback()
             except BaseException as error:  # thread edge: one bad callback must not end all timers
                 logger.exception("a timer's callback failed")
                 if self._on_failure is not None:
                     self._on_failure(error)
+            self._began = None
+            self.fired += 1
 
     def _next_due(self) -> Callable[[], None] | None:
         """Block until a timer is due and take it; None when the clock stops."""
