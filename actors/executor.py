@@ -36,7 +36,7 @@ from models.messages import (
     TimerFired,
 )
 from models.set_events import Action, AskLadders, AskSnapshots, Halt, StartTimer
-from models.set_state import Cooldown, Exposed, Idle, PartialFillProtect, Record, TimerName
+from models.set_state import Cooldown, Exposed, Idle, PartialFillProtect, Record, TimerName, attempts_of
 from models.status import InFlight
 from models.tradeset import step
 
@@ -115,10 +115,7 @@ class ExecutorActor(BotActor):
         """Take up what the last process left open."""
         if not isinstance(self._record, Idle | Cooldown):
             self._to.routes.own(self._record.attempt.attempt_id, self.address)
-        attempts = self._record.past
-        if not isinstance(self._record, Idle | Cooldown):
-            attempts = (*attempts, self._record.attempt)
-        for attempt in attempts:
+        for attempt in attempts_of(self._record):
             self._to.routes.own_orders((life.intent for life in attempt.orders), self.address)
         self._perform(self._first)
 

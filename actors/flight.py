@@ -10,7 +10,7 @@ from models.attempt import Attempt
 from models.market import MarketId, SetId
 from models.orders import AttemptId
 from models.reconcile import Finding, FindingKind
-from models.set_state import Cooldown, Idle, Record, State
+from models.set_state import Cooldown, Idle, Record, State, attempts_of
 from models.strangers import Stranger
 
 
@@ -84,8 +84,7 @@ class Flight:
 
     def _in_hand(self, one: Stranger) -> bool:
         """Whether an executor would hear of it, or has just taken it up."""
-        record = self.executors[one.set_id].record
-        known = record.past if isinstance(record, Idle | Cooldown) else (*record.past, record.attempt)
+        known = attempts_of(self.executors[one.set_id].record)
         return any(attempt.attempt_id == one.attempt_id for attempt in known)
 
     def _under_way(self) -> list[tuple[SetId, State, Attempt]]:

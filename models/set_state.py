@@ -176,3 +176,15 @@ Record = (
     | Cooldown
 )
 Mending = PartialFillProtect | Exposed
+
+
+def attempts_of(record: Record) -> tuple[Attempt, ...]:
+    """Every attempt that the record still knows, oldest first."""
+    return record.past if isinstance(record, Idle | Cooldown) else (*record.past, record.attempt)
+
+
+def worries_of(record: Record) -> tuple[str, ...]:
+    """What an operator would have to see to if the process ended now, one phrase each: also of an earlier attempt that
+    came back and waits for the present one to end.
+    """
+    return tuple(f"{attempt.set_id}: {worry}" for attempt in attempts_of(record) for worry in attempt.worries)

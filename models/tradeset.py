@@ -68,7 +68,7 @@ from models.set_events import (
     Proceed,
     RetryDue,
 )
-from models.set_state import Cooldown, Idle, Record, State
+from models.set_state import Cooldown, Idle, Record, State, attempts_of
 from models.set_turn import LEADS_TO, Rule, Turn
 
 IDLE, SIGNAL, PLACING, WAITING = State.IDLE, State.SIGNAL_DETECTED, State.PLACING_ORDERS, State.WAITING_FILLS
@@ -146,7 +146,7 @@ def step(
     turn = Turn(terms, now, wall)
     moved = _apply(record, happened, turn)
     assert moved is not None
-    return _proceed(moved, turn, _attempts(record))
+    return _proceed(moved, turn, attempts_of(record))
 
 
 def recovered(
@@ -189,10 +189,6 @@ def _apply(record: Record, event: Event, turn: Turn) -> Record | None:
     return moved
 
 
-def _attempts(record: Record) -> tuple[Attempt, ...]:
-    return record.past if isinstance(record, Idle | Cooldown) else (*record.past, record.attempt)
-
-
 def check(record: Record, checked: tuple[Attempt, ...] = ()) -> None:
     """Invariants of every record, asserted before anything is written or sent.
 
@@ -203,7 +199,7 @@ def check(record: Record, checked: tuple[Attempt, ...] = ()) -> None:
             assert not record.attempt.naked, "an attempt ended while a leg is naked"
         if record.state is SUCCESS:
             assert record.attempt.sets > 0, "success without a set"
-    for attempt in _attempts(record):
+    for attempt in attempts_of(record):
         if any(attempt is known for known in checked):
             continue
         for life in attempt.orders:

@@ -11,7 +11,7 @@ from models.clock import BootNs
 from models.messages import CancelOrder, ProbeAnswered, ProbeOrder
 from models.order_life import Phase
 from models.orders import AttemptId, CancelResult, ClientOrderId, ProbeFailed, Purpose, VenueOrderStatus
-from models.set_state import State, TimerName
+from models.set_state import State, TimerName, worries_of
 from models.set_turn import PAST_MAX
 from models.sets import LegPolicy
 from tests.stage import Stage
@@ -189,3 +189,15 @@ def test_a_venue_that_refuses_the_account_when_asked_about_an_order_halts_tradin
 def probe_failed(attempt_id: AttemptId, own: ClientOrderId, why: str, *, barred: bool) -> ProbeAnswered:
     answer = ProbeFailed(client_order_id=own, why=why, barred=barred)
     return ProbeAnswered(attempt_id=attempt_id, answer=answer, fills=(), at=BootNs(0))
+
+
+def test_an_earlier_attempt_that_is_naked_again_is_a_worry_while_the_present_one_runs():
+    """Otherwise a resume would be given while ten shares of it are unhedged."""
+    stage = a_miss_that_nobody_showed()
+    stage.approve(attempt_id="a-2")
+    assert worries_of(stage.record) == ()
+
+    stage.fill(0, 10)
+
+    assert stage.state is State.PLACING_ORDERS
+    assert worries_of(stage.record) == ("m1: 10 shares unhedged",)
