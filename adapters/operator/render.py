@@ -64,6 +64,8 @@ SUBJECT_CELLS: Final = 16
 SUBJECT_MAX: Final = 24
 SUBJECT_ALIGNED: Final = 72
 """Narrower than this, the text follows the subject at once."""
+BODY_CELLS: Final = 24
+"""What an id may not take from the subject and the text."""
 IDENT_CELLS: Final = 20
 IDENT_BEGINNING: Final = 8
 """On a line of limited width a longer id (an order's) shows its beginning, which `why` takes for the whole."""
@@ -93,6 +95,8 @@ def event_fragments(line: EventLine, width: int = 0, ident_cells: int = 0) -> Fr
     if line.times > 1:
         count = f"   (×{line.times} in {SCREEN_FOLD_NS // SECOND} s)" if line.fold else f"   (×{line.times})"
     ident = f"  {_ident(line.ident, width, ident_cells)}" if line.ident else ""
+    if ident and width and width - cells(plain(head) + count + ident) < BODY_CELLS:
+        ident = ""
     if width:
         body = fit(body, max(8, width - cells(plain(head) + count + ident)))
     return [*head, ("class:dim" if line.kind is EventKind.SKIP else "", body + count), ("class:dim", ident)]

@@ -25,6 +25,7 @@ from models.hostile import clean
 from models.status import SCHEMA_VERSION
 
 USAGE_CELLS: Final = 31
+SUMMARY_CELLS: Final = 28
 
 
 def config(call: Call) -> Reply:
@@ -58,6 +59,9 @@ def version(call: Call) -> Reply:
 
 def entry(command: Command, width: int) -> list[str]:
     """The command's line of the list, on as many lines as it takes."""
+    if width < USAGE_CELLS + SUMMARY_CELLS:
+        below = textwrap.wrap(command.summary, max(SUMMARY_CELLS, width), initial_indent="  ", subsequent_indent="  ")
+        return [command.usage(), *below]
     usage = pad(command.usage(), USAGE_CELLS)
     summary = textwrap.wrap(command.summary, max(20, width - USAGE_CELLS - 1))
     return [f"{usage if at == 0 else ' ' * USAGE_CELLS} {part}" for at, part in enumerate(summary)]

@@ -185,6 +185,17 @@ def test_a_screen_of_eighty_columns_shows_reason_edge_fill_and_outcome() -> None
     assert "success: pnl +0.40" in done
 
 
+def test_on_a_very_narrow_screen_the_words_stand_and_the_id_goes() -> None:
+    stage = Tapped()
+    seen = replace(an_opportunity(top=a_top(yes_ask=498_000)), opportunity_id="o-z5s4pqvs-0001m")
+
+    stage.told.tell(OpportunitySkipped(opportunity=replace(seen, set_id=SetId("fed-cut"))))
+
+    [line] = event_lines(stage.board.newest()[0], 48)
+    assert "fed-cut edge   edge +0.00" in plain(line)
+    assert len(plain(line)) <= 48
+
+
 def test_a_partial_fill_is_told_whole_however_narrow_the_screen() -> None:
     stage = Tapped()
     words = "10 shares of one leg without the others"

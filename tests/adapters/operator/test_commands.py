@@ -249,6 +249,13 @@ def test_the_prompt_knows_the_verbs_of_the_shell() -> None:
     assert give(FakeBot(), "help nix").lines == ("no command 'nix'. Type help for the list.",)
 
 
+def test_help_fits_a_narrow_screen() -> None:
+    lines = give(FakeBot(), "help halt", width=48).lines + give(FakeBot(), "help", width=48).lines[:-3]
+
+    assert [line for line in lines[3:] if len(line) > 48] == []
+    assert "halt [M] [-- REASON]" in lines
+
+
 def test_no_open_order_is_not_no_order() -> None:
     assert give(FakeBot(), "orders").lines == ("no order yet",)
     assert give(FakeBot(), "orders --open").lines == ("no order is open",)
