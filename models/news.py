@@ -103,7 +103,7 @@ def _ended(row: AttemptChanged) -> News:
 def _skip(opportunity: m.Opportunity, reason: str, detail: str) -> News:
     decision = opportunity.decision
     edges = f"edge {_signed(decision.edge)} net {_signed(decision.net_edge)}"
-    line = f"{reason.replace('_', ' ')}   {edges}   {_sum(opportunity)}{'   ' + detail if detail else ''}"
+    line = f"{reason.replace('_', ' ')} · {edges} · {_sum(opportunity)}{' · ' + detail if detail else ''}"
     return News(
         EventKind.SKIP,
         opportunity.set_id,

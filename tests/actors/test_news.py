@@ -178,7 +178,7 @@ def test_a_screen_of_eighty_columns_shows_reason_edge_fill_and_outcome() -> None
     shown = [plain(line) for event in stage.board.newest() for line in event_lines(event, 80)]
     assert all(len(line) <= 80 for line in shown)
     skip, fill, done = shown
-    assert "cpi-above-3-nov  edge   edge +0.00" in skip
+    assert "cpi-above-3-nov  edge · edge +0.00" in skip
     assert skip.endswith("  o-z5s4pqvs-0001m")
     assert "buy NO 10 @ 0.4300 final" in fill
     assert fill.endswith("  7b6fbde6")
@@ -192,7 +192,7 @@ def test_on_a_very_narrow_screen_the_words_stand_and_the_id_goes() -> None:
     stage.told.tell(OpportunitySkipped(opportunity=replace(seen, set_id=SetId("fed-cut"))))
 
     [line] = event_lines(stage.board.newest()[0], 48)
-    assert "fed-cut edge   edge +0.00" in plain(line)
+    assert "fed-cut edge · edge +0.00" in plain(line)
     assert len(plain(line)) <= 48
 
 
