@@ -48,13 +48,12 @@ from models.messages import (
     ReconcileWanted,
     RecordRows,
     SnapshotWanted,
-    TimerFired,
     TradingHalted,
     TradingResumed,
 )
 from models.reconcile import Outcome
 from models.rows import Event, RunStarted, RunStopped, config_used
-from models.set_state import Cooldown, Idle, TimerName, worries_of
+from models.set_state import last_chance, worries_of
 from models.status import EventKind
 
 logger = logging.getLogger(__name__)
@@ -237,16 +236,9 @@ class System:
             self._ending.wait(0.05)
 
     def _hurry(self) -> None:
-        """Let the order timer of every attempt in flight fire now: what is live is cancelled, what has not been
-        answered is asked for, and what then is naked is protected.
-        """
         for executor in self.network.executors.values():
-            record = executor.record
-            if isinstance(record, Idle | Cooldown):
-                continue
-            for name, serial in record.timers.running:
-                if name is TimerName.ORDER:
-                    executor.address.tell(TimerFired(record.attempt.attempt_id, name, serial))
+            for message in last_chance(executor.record, self.clock.boot_ns()):
+                executor.address.tell(message)
 
     def open_items(self) -> tuple[str, ...]:
         """Attempts that would be cut off if the process ended now, healthy ones too; one phrase each."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from models.attempt import Attempt
 from models.clock import BootNs
-from models.messages import LaddersSeen
+from models.messages import LaddersSeen, StreamRestored, TimerFired
 
 
 class State(enum.StrEnum):
@@ -188,3 +188,16 @@ def worries_of(record: Record) -> tuple[str, ...]:
     came back and waits for the present one to end.
     """
     return tuple(f"{attempt.set_id}: {worry}" for attempt in attempts_of(record) for worry in attempt.worries)
+
+
+def last_chance(record: Record, now: BootNs) -> tuple[StreamRestored | TimerFired, ...]:
+    """What an executor is told when its process is about to end. What is live is cancelled, what has not been answered
+    is asked for, what then is naked is protected; and a residue is worked on at once, however long its wait.
+    """
+    if isinstance(record, Idle | Cooldown):
+        return ()
+    due = {TimerName.ORDER, TimerName.RETRY} if isinstance(record, Exposed) else {TimerName.ORDER}
+    fired = tuple(
+        TimerFired(record.attempt.attempt_id, name, serial) for name, serial in record.timers.running if name in due
+    )
+    return (StreamRestored(now), *fired) if isinstance(record, Exposed) else fired

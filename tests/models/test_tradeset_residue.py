@@ -10,7 +10,7 @@ from models.messages import StreamRestored
 from models.orders import FillState
 from models.residue import CADENCE_NS, CLOSED_MAX_NS, REFUSED_MAX_NS
 from models.set_events import AskLadders
-from models.set_state import State, TimerName
+from models.set_state import State, TimerName, last_chance
 from models.set_steps import MAX_REMEDIES
 from tests.stage import Stage, exposure
 from tests.trading import levels, shares
@@ -200,3 +200,27 @@ def test_fills_that_are_reversed_again_and_again_are_followed_more_and_more_rare
         assert stage.state is State.EXPOSED
 
     assert len(stage.intents) - sent <= HOUR * SECOND / CLOSED_MAX_NS + 8
+
+
+def test_before_the_process_ends_a_residue_is_tried_once_more_however_long_its_wait():
+    stage = exposed()
+    refuse_for(stage, 2 * HOUR)
+    while look(stage, **WAY_OUT):
+        stage.refuse(-1)
+    sent = len(stage.intents)
+
+    for message in last_chance(stage.record, stage.now):
+        stage.tell(message)
+    stage.answer_ladders(**WAY_OUT)
+
+    assert len(stage.intents) == sent + 1
+    stage.accept(-1, 10)
+    assert stage.state is State.COOLDOWN
+    assert last_chance(stage.record, stage.now) == ()
+
+
+def test_before_the_process_ends_an_order_without_an_answer_is_asked_for_and_no_other_timer_is_hurried():
+    stage = Stage()
+    stage.approve()
+
+    assert [message.name for message in last_chance(stage.record, stage.now)] == [TimerName.ORDER]
