@@ -8,8 +8,9 @@ re-raised as ordinary exceptions because Pykka would otherwise call `stop_all()`
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final
 
 import pykka
 
@@ -25,6 +26,28 @@ class Address(Protocol):
     """Where to send messages. `tell` never waits for the receiver and never raises for a receiver that has stopped."""
 
     def tell(self, message: object) -> None: ...
+
+
+T = TypeVar("T")
+
+
+class Answer(Generic[T]):
+    """An `Address` where one message of a kind is waited for, outside every actor."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._ready = threading.Event()
+        self._seen: T | None = None
+
+    def tell(self, message: object) -> None:
+        if isinstance(message, self._kind):
+            self._seen = message
+            self._ready.set()
+
+    def wait(self, timeout_s: float) -> T | None:
+        """None where nothing has come in time."""
+        self._ready.wait(timeout_s)
+        return self._seen
 
 
 class ActorCrashedError(Exception):

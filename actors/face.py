@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from typing import Final
 
+from actors.base import Answer
 from actors.system import System
 from adapters.gate import ResumeRefused
 from adapters.operator.face import Halted, Leaving, News, Refused, Resumed, ResumeOutlook, Told
@@ -95,7 +95,7 @@ class Face:
         book = self._system.network.books.get(market_id)
         if book is None:
             return None
-        answer = _Answer()
+        answer = Answer(LaddersSeen)
         book.address.tell(LaddersWanted(market_id, "operator", answer))
         return answer.wait(timeout_s)
 
@@ -142,20 +142,3 @@ class Face:
     def quit(self, leaving: Leaving) -> None:
         self.leaving = leaving
         self._stop.request(f"quit ({leaving.value})")
-
-
-class _Answer:
-    """Where one `LaddersSeen` is waited for, outside every actor."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._seen: LaddersSeen | None = None
-
-    def tell(self, message: object) -> None:
-        if isinstance(message, LaddersSeen):
-            self._seen = message
-            self._ready.set()
-
-    def wait(self, timeout_s: float) -> LaddersSeen | None:
-        self._ready.wait(timeout_s)
-        return self._seen

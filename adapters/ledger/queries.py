@@ -13,6 +13,7 @@ from typing import Any, Final
 from adapters.ledger.account import account_facts
 from adapters.ledger.checks import violations
 from adapters.ledger.runs import ALL_ROWS, RowsOf, last_sign, outages, rows_of, run_spans
+from models.clock import MINUTE
 from models.events import READ_FACTS
 from models.money import MICRO, MoneyError, parse_micros
 from models.report_facts import (
@@ -38,7 +39,6 @@ _INCIDENT_KINDS: Final = (
     "snapshot",
 )
 
-MINUTE_NS: Final = 60_000_000_000
 FOREVER: Final = 2**63 - 1
 
 
@@ -276,7 +276,7 @@ def _where(at: str, asked: Asked, set_column: str, *more: str, seq: str = "") ->
 def _minutes(asked: Asked) -> tuple[str, tuple[object, ...]]:
     low, high = asked.bounds
     tests = [] if asked.since is None and asked.until is None else ["m.minute BETWEEN ? AND ?"]
-    values: list[object] = [low // MINUTE_NS, high // MINUTE_NS] if tests else []
+    values: list[object] = [low // MINUTE, high // MINUTE] if tests else []
     if asked.only is not None:
         tests.append("m.set_id = ?")
         values.append(asked.only)

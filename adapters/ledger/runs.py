@@ -6,12 +6,12 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
+from models.clock import MINUTE
 from models.report_facts import Outage, RunSpan
 
 _SIGNS: Final = ("events", "opportunities", "market_ticks", "attempt_changes")
 """Tables whose rows carry the time at which they were written."""
 
-MINUTE_NS: Final = 60_000_000_000
 LAST_SEQ: Final = 2**63 - 1
 
 
@@ -74,7 +74,7 @@ def last_sign(connection: sqlite3.Connection, before_seq: int | None = None) -> 
         "SELECT max(minute) FROM (SELECT minute FROM set_minutes WHERE seq < ? ORDER BY seq DESC LIMIT 1)", (bound,)
     ).fetchone()
     if row[0] is not None:
-        found.append(row[0] * MINUTE_NS)
+        found.append(row[0] * MINUTE)
     for table in ("run_starts", "run_stops"):
         row = connection.execute(f"SELECT at FROM {table} WHERE seq < ? ORDER BY seq DESC LIMIT 1", (bound,)).fetchone()  # noqa: S608
         found += [] if row is None else [row[0]]
