@@ -43,6 +43,9 @@ def main(argv: list[str]) -> int:
     open_closed_streams()
     show_what_can_be_shown()
     os.umask(0o077)  # ledger, socket, permit and environment are the operator's alone
+    if argv[:1] in (["setup"], ["test"]) and {"-h", "--help"} & set(argv):
+        print(__doc__)
+        return 0
     try:
         refuse_old_python()
         if argv[:1] == ["setup"]:

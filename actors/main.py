@@ -43,8 +43,11 @@ REMOTE_VERBS: Final = (
 
 
 STARTING_VERBS: Final = ("run", "demo")
-DOOR_VERBS: Final = ("setup", "test")
-"""Those of `run.py` itself."""
+DOOR_VERBS: Final[dict[str, str]] = {
+    "setup": "make .venv from the hash-locked requirements; --dev with the tools for tests",
+    "test": "lint, types, import arrows and tests; what follows goes to pytest",
+}
+"""Those of `run.py` itself, with their help."""
 
 OFFLINE_VERBS: Final[dict[str, tuple[str, str]]] = {
     "report": ("adapters.operator.report_verb", "summary of the ledger as text, JSON, CSV or HTML"),
@@ -130,6 +133,9 @@ def _help(words: Sequence[str]) -> int:
     if words[0] == "help":
         sys.stdout.write("help [VERB]: every verb, or the options of one\n")
         return EXIT_OK
+    if words[0] in DOOR_VERBS:
+        sys.stdout.write(f"{words[0]}: {DOOR_VERBS[words[0]]}\n")
+        return EXIT_OK
     return _carried_out([words[0], "--help"])
 
 
@@ -174,7 +180,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_run(verbs)
     _add_demo(verbs)
-    for name, (_, help_text) in OFFLINE_VERBS.items():
+    for name, help_text in (*((name, text) for name, (_, text) in OFFLINE_VERBS.items()), *DOOR_VERBS.items()):
         verbs.add_parser(name, help=help_text)
     return parser
 

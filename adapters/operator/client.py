@@ -253,9 +253,8 @@ def _usage(words: Sequence[str]) -> int:
     command = COMMANDS.find(words[0])
     if command is None:
         return EXIT_USAGE
-    print(f"usage: run.py {command.usage()} [--json] [--config F] [--demo]\n\n{command.summary}")
-    for note in command.notes:
-        print(note)
+    usage = command.usage("[--json]", "[--config F]", "[--demo]")
+    print_lines((f"usage: run.py {usage}", "", command.summary, *command.notes), sys.stdout)
     return EXIT_OK
 
 

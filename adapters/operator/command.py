@@ -174,9 +174,11 @@ class Command:
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType({a.name: a for a in self.arguments}))
 
-    def usage(self) -> str:
+    def usage(self, *more: str) -> str:
+        """`more`: what the shell takes too. All of it stands before the reason, which is the rest of the line."""
         reason = ["[-- REASON]"] if self.reason else []
-        return " ".join([self.name, *(a.shown() for a in self.arguments), *(o.shown() for o in self.options), *reason])
+        known = (*(a.shown() for a in self.arguments), *(o.shown() for o in self.options))
+        return " ".join([self.name, *known, *more, *reason])
 
     def details(self) -> tuple[str, ...]:
         """What `help NAME` and `NAME --help` say."""

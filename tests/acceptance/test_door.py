@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from actors.main import VERSION
+from adapters.operator.commands import COMMANDS
 from tests.acceptance.stage import RUN, a_bot, a_venue, configure, environment, rows, until, verb
 
 TEN_MISTAKES = """\
@@ -285,6 +286,22 @@ def test_a_terminal_that_is_closed_ends_the_bot_in_order(tmp_path: Path) -> None
     assert ended == [0]
     [stop] = rows(tmp_path / "data" / "ledger.sqlite", "SELECT why, left_open FROM run_stops")
     assert stop["left_open"] == 0
+
+
+@pytest.mark.parametrize("words", [["test", "--help"], ["setup", "-h"], ["help", "setup"], ["help", "test"]])
+def test_asking_for_help_about_the_door_does_nothing_else(tmp_path: Path, words: list[str]) -> None:
+    done = verb(tmp_path, *words)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert words[-1].removeprefix("-") in ("h", "help") or words[-1] in done.stdout
+    assert len(done.stdout.splitlines()) < 15
+
+
+def test_what_stands_after_the_reason_is_not_offered() -> None:
+    """`halt -- odd news --json` halts for the reason "odd news --json"."""
+    halt = COMMANDS.find("halt")
+    assert halt is not None
+    assert halt.usage("[--json]") == "halt [M] [--json] [-- REASON]"
 
 
 def test_a_locale_of_few_letters_costs_letters_and_nothing_else(tmp_path: Path) -> None:

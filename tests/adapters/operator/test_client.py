@@ -297,4 +297,4 @@ def test_the_command_line_finds_the_running_demo(
 
 def test_help_of_a_verb_is_printed_without_a_bot(capsys: pytest.CaptureFixture[str]) -> None:
     assert client_main(["halt", "--help"]) == 0
-    assert "usage: run.py halt [M] [-- REASON]" in capsys.readouterr().out
+    assert "usage: run.py halt [M] [--json] [--config F] [--demo] [-- REASON]" in capsys.readouterr().out
