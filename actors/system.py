@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from actors.base import Answer
 from actors.dispatch import HotDispatcher, OwnDispatcher, PoolDispatcher
 from actors.feeds import Feeds, Record, user_feed
 from actors.inbox import LaneInbox
@@ -258,7 +259,7 @@ class System:
         actor = self.network.reconcile
         if actor is None:
             return None
-        answer = _OutcomeAnswer()
+        answer = Answer(Outcome)
         actor.address.tell(ReconcileWanted(why=why, reply_to=answer, last=last))
         return answer.wait(timeout_s)
 
@@ -400,23 +401,6 @@ def _inbox_probe(name: str, inbox: LaneInbox) -> Probe:
 def ending_ns(horizons_s: Sequence[float]) -> int:
     """How long attempts in flight may take to end, on venues that hide an order for so long."""
     return int((ENDING_S + max(horizons_s, default=0.0)) * SECOND)
-
-
-class _OutcomeAnswer:
-    """Where one `Outcome` is waited for, outside every actor."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._seen: Outcome | None = None
-
-    def tell(self, message: object) -> None:
-        if isinstance(message, Outcome):
-            self._seen = message
-            self._ready.set()
-
-    def wait(self, timeout_s: float) -> Outcome | None:
-        self._ready.wait(timeout_s)
-        return self._seen
 
 
 class _SnapshotRouter:
