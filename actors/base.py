@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final
 
@@ -85,12 +86,12 @@ class BotActor(pykka.ThreadingActor):
         super().__init__()
         self.address: Address = dispatcher.address_of(self)
 
+    @abstractmethod
     def receive(self, message: Any) -> None:
         """Handle one message, on the dispatcher's thread of the moment.
 
         A branch longer than ten lines belongs in `models/`.
         """
-        raise NotImplementedError
 
     def started(self) -> None:
         """Run once before the first message."""
