@@ -43,6 +43,7 @@ from adapters.operator.tables import safe
 from adapters.operator.verbs_words import entry
 from models.clock import Clock
 from models.exit_codes import EXIT_LEFT_OPEN, EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_USAGE
+from models.hostile import clean
 
 ANSWER_S: Final = 4.0
 SLOW_ANSWER_S: Final = 40.0
@@ -103,7 +104,7 @@ def terminal_shell(directory: Path, clock: Clock) -> Shell:
 
 def run_verb(words: Sequence[str], shell: Shell) -> int:
     """Carry out one remote verb with all its words, and return the exit code. Never raises for a missing bot."""
-    words, as_json = _without_json(words)
+    words, as_json = _without_json(_sendable(words))
     command = COMMANDS.find(words[0]) if words else None
     if command is None or Place.REMOTE not in command.places:
         near = COMMANDS.nearest(words[0], Place.REMOTE) if words else None
@@ -217,6 +218,15 @@ def _without_json(words: Sequence[str]) -> tuple[list[str], bool]:
     end = len(without_reason(words))
     head = [word for word in words[:end] if word != "--json"]
     return [*head, *words[end:]], len(head) < end
+
+
+def _sendable(words: Sequence[str]) -> list[str]:
+    """The words with `�` for bytes that are no letters, and the reason as the bot will keep it: no halt fails for its
+    words.
+    """
+    head = len(without_reason(words))
+    letters = [word.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for word in words]
+    return [*letters[: head + 1], *([clean(" ".join(letters[head + 1 :]))] if letters[head + 1 :] else [])]
 
 
 def _without_place(words: Sequence[str]) -> tuple[list[str], Path | None, bool]:

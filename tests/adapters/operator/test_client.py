@@ -131,6 +131,17 @@ def test_a_refused_resume_ends_with_four_and_its_list(directory: Path, bot: Fake
     assert "5 YES of nyc-snow are naked" in script.out.getvalue()
 
 
+def test_a_reason_of_bytes_that_are_no_letters_halts_all_the_same(directory: Path, bot: FakeBot) -> None:
+    assert Typed(directory).run("halt", "--", "f\udcfcr alle") == 0
+
+    assert [reason for _, reason, _ in bot.halts] == ["f\ufffdr alle"]
+
+
+def test_a_halt_with_a_reason_without_end_halts_all_the_same(directory: Path, bot: FakeBot) -> None:
+    assert Typed(directory).run("halt", "--", "x" * 200_000) == 0
+    assert len(bot.halts) == 1
+
+
 def test_quit_from_a_shell_stops_the_bot(directory: Path, bot: FakeBot) -> None:
     assert Typed(directory).run("quit") == 0
     assert bot.left == [Leaving.PROTECT]
