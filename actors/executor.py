@@ -2,7 +2,7 @@
 
 Accepts  ApprovedSet (risk); IntentsCommitted, CommitFailed (ledger); SubmitAnswered, CancelAnswered, ProbeAnswered,
          MergeAnswered (lanes); FillSeen, OrderUpdated (user feed); LaddersSeen (books); TimerFired (clock);
-         StreamRestored (system); MarketResolved (feed)
+         StreamRestored (reconciler); MarketResolved (feed)
 Sends    CommitIntents, RecordRows -> ledger;  CancelOrder, ProbeOrder, MergeSets -> lanes;  LaddersWanted,
          FreshWanted -> books;  MarketsReleased -> risk, signal;  IncidentSeen -> risk
 

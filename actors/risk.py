@@ -1,6 +1,6 @@
 """RiskActor: says yes or no to every proposed set, reserves what it approves, and pulls the kill switch.
 
-Accepts  SetProposed (signal); MarketsReleased, IncidentSeen (executors, lanes, feeds); MarketResolved (feed);
+Accepts  SetProposed (signal); MarketsReleased, IncidentSeen (executors, feeds); MarketResolved (feed);
          TradingHalted, TradingResumed (gate, operator); CashSeen (reconciler)
 Sends    ApprovedSet -> the set's executor;  SetRefused -> signal;  OpportunityJudged, IncidentSeen -> ledger
 

@@ -73,8 +73,8 @@ class GridChanged(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarketResolved(msgspec.Struct, frozen=True, gc=False):
-    """Feed -> SignalActor, LedgerActor. `winner` is None where the market was voided or pays a fraction
-    (`yes_pays`).
+    """Feed -> SignalActor, RiskActor, ExecutorActors, LedgerActor; ReconcileActor, where nobody listened. `winner` is
+    None where the market was voided or pays a fraction (`yes_pays`).
     """
 
     market_id: MarketId
@@ -122,7 +122,7 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LaddersWanted:
-    """Executor or paper desk -> BookActor. Answer `reply_to` with `LaddersSeen` now."""
+    """Executor, paper desk or operator -> BookActor. Answer `reply_to` with `LaddersSeen` now."""
 
     market_id: MarketId
     tag: str
@@ -296,7 +296,9 @@ class SetRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentSeen:
-    """ExecutorActor, feed, lanes -> RiskActor. Something that a kill condition counts: partial, reject, disconnect."""
+    """ExecutorActor, feed -> RiskActor -> LedgerActor. Something that a kill condition counts: partial, reject,
+    disconnect.
+    """
 
     kind: str
     set_id: SetId | None
@@ -358,7 +360,7 @@ class CommitFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitAnswered:
-    """Order lane -> ExecutorActor. `sent` is None where no byte left."""
+    """Order lane (or paper desk) -> ExecutorActor. `sent` is None where no byte left."""
 
     attempt_id: AttemptId
     answer: SubmitAnswer
@@ -385,7 +387,7 @@ class CancelAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOrder:
-    """ExecutorActor -> read lane. Ask the venue about one order; `source` is the rung of the probe ladder."""
+    """ExecutorActor -> read lane. Ask the venue about one order."""
 
     intent: OrderIntent
     venue_order_id: VenueOrderId | None
@@ -417,7 +419,9 @@ class MergeSets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeAnswered:
-    """Protective lane -> ExecutorActor. `cash` is None where the outcome is not known; it is never asked for again."""
+    """Protective lane (or paper desk) -> whoever asked, ReconcileActor -> ExecutorActor. `cash` is None where the
+    outcome is not known; it is never asked for again.
+    """
 
     attempt_id: AttemptId
     cash: MicroUsd | None
@@ -429,7 +433,7 @@ class MergeAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillSeen:
-    """User feed -> ExecutorActor (routed by client order id)."""
+    """User feed, ReconcileActor, paper desk -> ExecutorActor (routed by client order id)."""
 
     fill: Fill
     at: BootNs
@@ -437,7 +441,7 @@ class FillSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdated:
-    """User feed -> ExecutorActor (routed by client order id)."""
+    """User feed, ReconcileActor -> ExecutorActor (routed by client order id)."""
 
     seen: OrderSeen
     at: BootNs
@@ -572,7 +576,7 @@ class TradingResumed:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Clock -> any actor that asked for it: a regular wake-up (minute counters, sampling, retries, silence)."""
+    """Clock -> SignalActor. A regular wake-up (minute counters, sampling, retries, silence)."""
 
     at: BootNs
 
