@@ -39,6 +39,11 @@ _MARKS_IN_A_ROW: Final = 3
 """More combining marks than any living script puts on one letter; a longer pile paints over the lines around it."""
 
 
+def letters(word: str) -> str:
+    """A word of the command line with `�` for bytes that are no UTF-8: only so can it be sent or looked up."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """`text` as one visible line of at most `limit` characters; what was cut off is marked by an ellipsis.
 

@@ -43,7 +43,7 @@ from adapters.operator.tables import safe
 from adapters.operator.verbs_words import entry
 from models.clock import Clock
 from models.exit_codes import EXIT_LEFT_OPEN, EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_USAGE
-from models.hostile import clean
+from models.hostile import clean, letters
 
 ANSWER_S: Final = 4.0
 SLOW_ANSWER_S: Final = 40.0
@@ -225,8 +225,8 @@ def _sendable(words: Sequence[str]) -> list[str]:
     words.
     """
     head = len(without_reason(words))
-    letters = [word.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for word in words]
-    return [*letters[: head + 1], *([clean(" ".join(letters[head + 1 :]))] if letters[head + 1 :] else [])]
+    told = [letters(word) for word in words]
+    return [*told[: head + 1], *([clean(" ".join(told[head + 1 :]))] if told[head + 1 :] else [])]
 
 
 def _without_place(words: Sequence[str]) -> tuple[list[str], Path | None, bool]:

@@ -30,7 +30,7 @@ from adapters.operator.report_json import SCHEMA_VERSION, document_of
 from adapters.operator.report_text import empty_lines, lines_of, missing_lines
 from models.clock import SECOND
 from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
-from models.hostile import clean
+from models.hostile import clean, letters
 from models.report import figure
 from models.report_figures import Report
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="F", help="configuration that names the ledger (config.yaml)")
     parser.add_argument("--since", metavar="T", help="7d, 12h, 30min, or an ISO date or time (UTC)")
     parser.add_argument("--until", metavar="T", help="as --since")
-    parser.add_argument("--market", metavar="M", help="one market or set only")
+    parser.add_argument("--market", type=letters, metavar="M", help="one market or set only")
     parser.add_argument("--mode", choices=("paper", "live"), help="default: the newest run's")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one object on stdout")

@@ -26,6 +26,7 @@ from adapters.operator.progress import Bar
 from adapters.operator.why_json import SCHEMA_VERSION, document_of
 from adapters.operator.why_text import lines_of
 from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
+from models.hostile import letters
 from models.signal import SetTerms
 from models.why import Mismatch, StoredOpportunity, recheck
 
@@ -36,6 +37,7 @@ SHOWN: Final = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id",
+        type=letters,
         metavar="ID",
         nargs="?",
         help="opportunity, set, order, fill or episode; o-1 or o-1…9 will do for o-12349",

@@ -272,6 +272,8 @@ def test_since_leaves_the_earlier_rows_out(path: Path, capsys: pytest.CaptureFix
 
 def test_one_market_only(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert as_json(path, capsys, "--market", "fed")["opportunities"]["detected"] == 15
+    assert report("--ledger", str(path), "--market", "\udcff") == 2
+    capsys.readouterr()
     assert report("--ledger", str(path), "--market", "fedd") == 2
     assert capsys.readouterr().err == "this ledger knows no market or set called 'fedd'\n"
 

@@ -174,8 +174,9 @@ def test_a_beginning_that_fits_several_ids_is_not_guessed(path: Path, capsys: py
     assert "several ids fit o-0000" in capsys.readouterr().out
 
 
-def test_sql_wildcards_in_an_id_are_only_letters(path: Path) -> None:
-    assert why("%%%%%", "--ledger", str(path)) == 1
+@pytest.mark.parametrize("ident", ["%%%%%", "\udcff\udcfe\udcff\udcfe"])
+def test_sql_wildcards_and_bytes_in_an_id_are_only_letters(path: Path, ident: str) -> None:
+    assert why(ident, "--ledger", str(path)) == 1
 
 
 def test_neither_id_nor_all_is_wrong_usage(path: Path) -> None:
