@@ -140,6 +140,9 @@ class LedgerActor(BotActor):
             self._executors.tell(CommitFailed(attempt_id=message.attempt_id, why=str(error)))
             return
         self._lanes.tell(SendOrders(attempt_id=message.attempt_id, committed=committed, together=message.together))
+        # While this thread waits for the disk the lane has the interpreter: woken at once, the executor would take it
+        # for what can wait until the order is out (0.4 ms of 3.4 from frame to first byte).
+        self._sync_mark()
         self._executors.tell(IntentsCommitted(attempt_id=message.attempt_id, committed=committed))
         self._report_trouble()
 
@@ -152,7 +155,7 @@ class LedgerActor(BotActor):
         self._report_trouble()
 
     def _sync_mark(self) -> None:
-        """With the timer only: a mark that lags is harmless, one more sync per commit is not."""
+        """Never before an order that waits: a mark that lags is harmless."""
         try:
             self._ledger.sync_mark()
         except LedgerError as error:

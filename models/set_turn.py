@@ -80,6 +80,13 @@ class Turn:
         else:
             self.do(RecordRows(rows=rows))
 
+    def _rows_so_far(self) -> tuple[object, ...]:
+        """Take back what this step has written since its last intents: it travels with the next ones."""
+        first = max((i for i, action in enumerate(self.actions, 1) if isinstance(action, CommitIntents)), default=0)
+        rest = self.actions[first:]
+        self.actions[first:] = [action for action in rest if not isinstance(action, RecordRows)]
+        return tuple(row for action in rest if isinstance(action, RecordRows) for row in action.rows)
+
     def halt(self, attempt: Attempt | None, reason: str) -> None:
         self.do(Halt(reason=f"{self.terms.complete_set.set_id}: {reason}", at=self.now))
         self.write(set_rows.note(self.terms.complete_set.set_id, attempt, f"halts: {reason}", self.wall))
@@ -188,7 +195,8 @@ class Turn:
         orders = tuple(replace(life, intent=replace(life.intent, at=self.wall)) for life in orders)
         together = len(orders) > 1 and self.terms.batch and self.terms.complete_set.leg_policy is LegPolicy.TOGETHER
         intents = tuple(life.intent for life in orders)
-        self.do(CommitIntents(attempt_id=attempt.attempt_id, intents=intents, together=together))
+        rows = self._rows_so_far()
+        self.do(CommitIntents(attempt_id=attempt.attempt_id, intents=intents, together=together, rows=rows))
         started = self.start(attempt, timers, TimerName.ORDER, self.terms.order_timeout_ns)
         return attempt.with_orders(orders), started
 

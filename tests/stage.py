@@ -101,7 +101,8 @@ class Stage:
         return [action for action in self.done if isinstance(action, kind)]
 
     def rows(self, kind: type[A]) -> list[A]:
-        return [row for record in self.all(RecordRows) for row in record.rows if isinstance(row, kind)]
+        told = (action for action in self.done if isinstance(action, RecordRows | CommitIntents))
+        return [row for action in told for row in action.rows if isinstance(row, kind)]
 
     @property
     def halted(self) -> bool:

@@ -89,7 +89,8 @@ class MemoryLedger:
     def of(self, kind: type[R]) -> list[R]:
         rows: list[object] = []
         for message in self.heard:
-            rows.extend(message.rows if isinstance(message, RecordRows) else (message,))
+            rows.extend(message.rows if isinstance(message, RecordRows | CommitIntents) else ())
+            rows.extend(() if isinstance(message, RecordRows) else (message,))
         return [row for row in rows if isinstance(row, kind)]
 
 

@@ -103,11 +103,11 @@ class Process:
         while self.done < len(self.stage.done):
             action = self.stage.done[self.done]
             self.done += 1
-            if isinstance(action, RecordRows):
+            if isinstance(action, RecordRows | CommitIntents):
                 for row in action.rows:
                     row = replace(row, opportunity_id=None) if isinstance(row, AttemptOpened) else row
                     self.ledger.writer.take(row, WALL)
-            elif isinstance(action, CommitIntents):
+            if isinstance(action, CommitIntents):
                 self.ledger.writer.commit(action.intents, (), WALL)
                 committed += action.intents
         return committed
