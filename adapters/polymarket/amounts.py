@@ -13,20 +13,14 @@ from math import gcd, lcm
 from typing import Final
 
 from models.market import Action
-from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, text
+from models.money import MICRO, MicroShares, PriceMicros, text
 from models.orders import TimeInForce
 
-SIZE_PLACES: Final = 2
 CENT: Final = 10_000
 """Micro-dollars. The hundredth of a share has the same number."""
 
 PRICE_PLACES: Final = {100_000: 1, 10_000: 2, 5_000: 3, 2_500: 4, 1_000: 3, 100: 4}
 """Decimals of a price, by tick in micro-dollars. Other ticks do not exist."""
-
-_GUARD: Final = 10_000
-"""The SDK first rounds up to four more decimals, then down: a quotient just below a whole number becomes that
-number.
-"""
 
 
 class InexactOrderError(ValueError):
@@ -63,25 +57,3 @@ def exact_amounts(action: Action, size: MicroShares, price: PriceMicros, force: 
     if force is not TimeInForce.GTC and dollars % CENT:
         raise InexactOrderError(f"{text(size, 0)} shares at {text(price)} cost {text(dollars)}: no whole cents")
     return Amounts(dollars, size)
-
-
-def limit_amounts(action: Action, size: MicroShares, price: PriceMicros, tick: PriceMicros) -> Amounts:
-    """A limit order as the SDK rounds it, and a market SELL, which rounds alike."""
-    shares = size // CENT * CENT
-    dollars = _rounded(shares * price, MICRO, tick)
-    return Amounts(dollars, shares) if action is Action.BUY else Amounts(shares, dollars)
-
-
-def market_buy_amounts(dollars: MicroUsd, price: PriceMicros, tick: PriceMicros) -> Amounts:
-    """A FAK or FOK that spends `dollars`, as the SDK rounds it: shares down, or its price would lie below the ask."""
-    spent = dollars // CENT * CENT
-    return Amounts(spent, _rounded(spent * MICRO, price, tick))
-
-
-def _rounded(numerator: int, denominator: int, tick: PriceMicros) -> int:
-    """A quotient (in millionths) to the decimals that amounts have at this tick."""
-    unit: int = 10 ** (6 - PRICE_PLACES[tick] - SIZE_PLACES)
-    exact, rest = divmod(numerator, denominator * unit)
-    if rest == 0:
-        return exact * unit
-    return -(-numerator * _GUARD // (denominator * unit)) // _GUARD * unit

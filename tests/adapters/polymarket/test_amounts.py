@@ -15,13 +15,12 @@ from adapters.polymarket.amounts import (
     Amounts,
     InexactOrderError,
     exact_amounts,
-    limit_amounts,
-    market_buy_amounts,
     taker_lot,
 )
 from models.market import Action
 from models.money import MICRO, MicroShares, MicroUsd, PriceMicros, parse_micros
 from models.orders import TimeInForce
+from tests.adapters.polymarket.sdk_rounding import limit_amounts, market_buy_amounts
 
 TICKS = sorted(PRICE_PLACES)
 ticks = st.sampled_from(TICKS).map(PriceMicros)
