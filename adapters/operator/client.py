@@ -115,7 +115,6 @@ def run_verb(words: Sequence[str], shell: Shell) -> int:
         args=list(words[1:]),
         json=as_json,
         width=width_of(shell.out),
-        until_s=time.monotonic() + patience,
     )
     try:
         reply = ask(shell.socket, request, patience, meanwhile=in_files_too(request, shell))
@@ -148,6 +147,8 @@ def ask(path: Path, request: Request, timeout_s: float, *, meanwhile: Callable[[
     Raises `NoBotError`, `WireError`.
     """
     ends = time.monotonic() + timeout_s
+    if request.until_s is None:
+        request = msgspec.structs.replace(request, until_s=ends)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer, socket_address(path) as address:
             peer.settimeout(timeout_s)

@@ -107,6 +107,20 @@ def test_what_is_read_after_its_asker_has_given_up_is_not_done_but_a_halt_is(pat
     assert len(bot.halts) == 2
 
 
+def test_whoever_asks_says_how_long_they_wait(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
+        deaf.bind(os.fspath(tmp_path / "control.sock"))
+        deaf.listen()
+        before = time.monotonic()
+        with pytest.raises(NoBotError):
+            ask(tmp_path / "control.sock", Request(verb="resume", args=["--yes"]), 0.2)
+        peer, _ = deaf.accept()
+        with peer:
+            asked = json.loads(peer.recv(4096))
+
+    assert before < asked["until_s"] < before + 5
+
+
 def test_a_halt_overtakes_a_report_that_takes_for_ever(path: Path, bot: FakeBot) -> None:
     reading, released = threading.Event(), threading.Event()
 
