@@ -156,8 +156,7 @@ class Lane:
             if self._clock.boot_ns() + missing_ns >= job.deadline:
                 return False
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping, missing_ns / SECOND)
-                if self._stopping and not job.protective:
+                if self._changed.wait_for(lambda: self._stopping and not job.protective, missing_ns / SECOND):
                     return False
 
     def _give_up(self, job: Job, worker: _Worker) -> None:
@@ -231,7 +230,7 @@ class OrderLanes:
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """For the watchdog and the tests."""
+        """In the order in which they end."""
         return (
             *self._opening.values(),
             *self._protective.values(),

@@ -6,13 +6,15 @@ registry line.
 | `markets`, `find`          | MarketData | yes      | start-up, `find`     | REST    |
 | `connect_ws`               | MarketData | no       | feed thread          | none    |
 | `subscribe_markets`        | MarketData | no       | feed thread          | none    |
-| `get_snapshot_rest`        | MarketData | yes      | read lane            | REST    |
+| `get_snapshot_rest`        | MarketData | yes      | snapshot lane        | REST    |
+| `resolutions`              | Resolves   | yes      | account lane         | REST    |
 | `get_ready`                | Orders     | yes      | start-up             | REST    |
-| `place_order(s)`           | Orders     | yes      | order lane           | REST    |
+| `prepare`                  | Orders     | no       | opening, protective  | none    |
+| `place_order(s)`           | Orders     | yes      | opening, protective  | REST    |
 | `cancel_order`             | Orders     | yes      | protective lane      | REST    |
 | `get_order_status`         | Orders     | yes      | read lane            | REST    |
-| `open_orders`, `fills`     | Orders     | yes      | read lane            | REST    |
-| `positions`, `balances`    | Orders     | yes      | read lane            | REST    |
+| `open_orders`, `fills`     | Orders     | yes      | read, account lane   | REST    |
+| `positions`, `balances`    | Orders     | yes      | account lane         | REST    |
 | `listen_fills_ws`          | Orders     | no       | user feed thread     | none    |
 | `merge`                    | Orders     | yes      | protective lane      | venue   |
 

@@ -86,7 +86,7 @@ class MarketResolved(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotWanted:
-    """BookActor or SignalActor -> read lane. Fetch a REST snapshot of this market for this generation."""
+    """BookActor or SignalActor -> snapshot lane. Fetch a REST snapshot of this market for this generation."""
 
     market_id: MarketId
     generation: int

@@ -1,4 +1,4 @@
-"""Where the read lane asks a live connection for books.
+"""Where the snapshot lane asks a live connection for books.
 
 A REST book of this venue says neither when it was true nor which changes it contains, so it can not be joined with a
 stream of differences. A snapshot that the stream itself brings has its place in the sequence (kalshi.md 8.2 and 8.5,
@@ -15,7 +15,7 @@ from models.market import MarketId
 
 
 class SnapshotDesk:
-    """One connection's. `ask` is the read lane's, `wanted` and `arrived` are the feed thread's."""
+    """One connection's. `ask` is the snapshot lane's, `wanted` and `arrived` are the feed thread's."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
