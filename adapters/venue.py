@@ -9,7 +9,7 @@ registry line.
 | `get_snapshot_rest`        | MarketData | yes      | snapshot lane        | REST    |
 | `resolutions`              | Resolves   | yes      | account lane         | REST    |
 | `get_ready`                | Orders     | yes      | start-up             | REST    |
-| `prepare`                  | Orders     | no       | opening, protective  | none    |
+| `prepare`                  | Orders     | yes      | opening, protective  | seldom  |
 | `place_order(s)`           | Orders     | yes      | opening, protective  | REST    |
 | `cancel_order`             | Orders     | yes      | protective lane      | REST    |
 | `get_order_status`         | Orders     | yes      | read lane            | REST    |

@@ -44,6 +44,11 @@ def ready_since(bot: Bot, since: int) -> dict[str, int]:
     return found
 
 
+def attempts(bot: Bot) -> int:
+    """How often the feed has begun to connect."""
+    return (bot.state / "log.jsonl").read_text().count(": connecting, connection ")
+
+
 def test_a_venue_that_dies_is_not_traded_on_and_is_found_again(home: Path) -> None:
     with a_venue("--seed", "7") as first:
         port = first.port
@@ -54,7 +59,8 @@ def test_a_venue_that_dies_is_not_traded_on_and_is_found_again(home: Path) -> No
             killed = time.time_ns()
             first.kill()
             until("every book lost", lambda: len(lost_since(bot, killed)) == len(MARKETS))
-            time.sleep(2 * BACKOFF_MAX_S)  # long enough for several attempts to connect to nobody
+            tried = attempts(bot)
+            until("three attempts to connect to nobody", lambda: attempts(bot) >= tried + 3)
             with a_venue("--seed", "7", port=port) as second:
                 listens = time.time_ns()
                 bot.until_ready()
@@ -145,7 +151,7 @@ def test_a_bot_that_was_held_up_judges_nothing_by_the_frames_that_waited_and_cat
             until("nothing late", lambda: in_time(bot))
             held_up = time.time_ns()
             bot.process.send_signal(signal.SIGSTOP)
-            time.sleep(2)
+            time.sleep(2)  # for so long it is away
             bot.process.send_signal(signal.SIGCONT)
             lagging = until("books that lag", lambda: events(bot.ledger, "not_ready", held_up))
             bot.until_ready()
