@@ -7,9 +7,9 @@ With `d` shares missing, already paid for at `paid`, as profit on those shares (
     hold     = - paid                             the worst case; its expected value would need a view on the event
 
 `paid` stands in all three, so it must not decide: the choice is between what completing costs and what selling brings.
-It does count against the cap (`max_unwind_loss` per share): beyond the cap nothing is sent, the set is held, reported,
-and priced again later. An option whose book is not ready, empty or too small for the venue's minimums is *unavailable*
-(None), never zero.
+It does count against the cap (`max_unwind_loss` per share), which holds for all that is sent: a remedy goes as far into
+its book as that allows. Beyond the cap nothing is sent, the set is held, reported, and priced again later. An option
+whose book is not ready, empty or too small for the venue's minimums is *unavailable* (None), never zero.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def choose(
     complete_size = MicroShares(0) if forbidden else _completable(legs, low, high, lot)
     unwind_size = _unwindable(legs, low, high)
     compared = MicroShares(min((s for s in (complete_size, unwind_size) if s), default=missing))
-    sunk = MicroUsd(-divide_down(-paid * compared, missing)) if missing else MicroUsd(0)
+    sunk = MicroUsd(_sunk(paid, compared, missing))
 
     complete = _complete(legs, low, compared, payout) if complete_size else None
     unwind = _unwind(legs, high, compared) if unwind_size else None
@@ -117,15 +117,17 @@ def choose(
     remedy, why = Remedy.HOLD, "neither book offers a way out"
     orders: tuple[ProtectiveOrder, ...] = ()
     if available:
-        best, remedy = max(available, key=lambda option: option[0])  # the first of equals: complete
-        if best - sunk < -divide_down(cap * compared, MICRO):
+        _, remedy = max(available, key=lambda option: option[0])  # the first of equals: complete
+        rest = _Rest(legs, low, high, paid, payout, lot, cap)
+        within = rest.within_cap(remedy, complete_size if remedy is Remedy.COMPLETE else unwind_size, compared)
+        if not within:
             remedy, why = Remedy.HOLD, f"{remedy.value} would lose more than max_unwind_loss"
         elif remedy is Remedy.COMPLETE:
             why = "completing costs less than selling back" if unwind is not None else "nothing can be sold back"
-            orders = _buys(legs, low, complete_size)
+            orders = _buys(legs, low, within)
         else:
             why = "selling back costs less than completing" if complete is not None else "nothing can be completed"
-            orders = _sells(legs, high, unwind_size)
+            orders = _sells(legs, high, within)
     return ProtectionChoice(
         remedy=remedy,
         why=why,
@@ -139,6 +141,77 @@ def choose(
         orders=orders,
         inputs=tuple(legs),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What there is to mend, and how much of it a remedy may do at once."""
+
+    legs: Sequence[LegHolding]
+    low: MicroShares
+    high: MicroShares
+    paid: MicroUsd
+    """For what is above the complete sets."""
+    payout: MicroUsd
+    lot: MicroShares
+    cap: MicroUsd
+
+    def within_cap(self, remedy: Remedy, most: MicroShares, compared: MicroShares) -> MicroShares:
+        """The largest part, of `most` that the book offers, that loses no more than the cap per share; 0 for none. The
+        numbers were compared on `compared` sets: beyond them the ladder may be steeper than anybody looked.
+        """
+        steps = {most, compared, *(self._step(remedy, depth) for depth in self._depths(remedy))}
+        fit = (size for size in sorted(steps, reverse=True) if 0 < size <= most and self._loses_no_more(remedy, size))
+        return MicroShares(next(fit, 0))
+
+    def _depths(self, remedy: Remedy) -> list[int]:
+        """Sets up to which each price of each book that is needed lasts."""
+        found = []
+        for leg in self.legs:
+            buys = remedy is Remedy.COMPLETE
+            if leg.held >= self.high if buys else leg.held <= self.low:
+                continue
+            there = leg.held - self.low if buys else self.high - leg.held
+            for _, size in leg.asks if buys else leg.bids:
+                there += size
+                found.append(there)
+        return found
+
+    def _step(self, remedy: Remedy, size: int) -> MicroShares:
+        """Rounded down to what is bought, or sold, in whole lots."""
+        if remedy is Remedy.COMPLETE:
+            return MicroShares(lot_rounded_down(MicroShares(self.low + size), self.lot) - self.low)
+        lots = (leg.market.lot_of(Action.SELL) for leg in self.legs if leg.held > self.low)
+        return lot_rounded_down(MicroShares(size), MicroShares(lcm(*lots)))
+
+    def _loses_no_more(self, remedy: Remedy, size: MicroShares) -> bool:
+        if self._step(remedy, size) != size or not self._taken(remedy, size):
+            return False
+        if remedy is Remedy.COMPLETE:
+            value = _complete(self.legs, self.low, size, self.payout)
+        else:
+            value = _unwind(self.legs, self.high, size)
+        return value >= _sunk(self.paid, size, self.high - self.low) - divide_down(self.cap * size, MICRO)
+
+    def _taken(self, remedy: Remedy, size: MicroShares) -> bool:
+        if remedy is Remedy.COMPLETE:
+            to = self.low + size
+            return all(
+                _allowed(leg.market, Action.BUY, MicroShares(to - leg.held), leg.asks)
+                for leg in self.legs
+                if leg.held < to
+            )
+        down_to = self.high - size
+        return all(
+            _allowed(leg.market, Action.SELL, MicroShares(leg.held - down_to), leg.bids)
+            for leg in self.legs
+            if leg.held > down_to
+        )
+
+
+def _sunk(paid: MicroUsd, size: MicroShares, missing: int) -> int:
+    """What has been paid for `size` of `missing` shares, rounded up."""
+    return -divide_down(-paid * size, missing) if missing else 0
 
 
 def _paid_on_surplus(legs: Sequence[LegHolding], low: MicroShares) -> MicroUsd:

@@ -164,6 +164,27 @@ def test_both_ways_are_compared_on_the_same_quantity_and_done_as_far_as_the_book
     assert choice.orders[0].size == shares(4)
 
 
+def test_what_lies_deeper_in_the_book_than_was_compared_is_not_bought_beyond_the_cap():
+    """One share can be sold at 0.44, so both ways were compared on one; the other nine cost 0.99 each to complete."""
+    choice = decide(leg(10, bids=[("0.44", 1)]), leg(0, asks=[("0.50", 1), ("0.99", 9)]))
+
+    assert (choice.remedy, choice.compared_size) == (Remedy.COMPLETE, shares(1))
+    assert [(o.size, o.limit) for o in choice.orders] == [(shares(1), price("0.50"))]
+
+
+def test_what_lies_deeper_in_the_book_than_was_compared_is_not_sold_beyond_the_cap():
+    choice = decide(leg(10, bids=[("0.44", 1), ("0.01", 9)]), leg(0, asks=[("0.70", 1)]))
+
+    assert [(o.size, o.limit) for o in choice.orders] == [(shares(1), price("0.44"))]
+
+
+def test_a_book_is_used_as_far_as_the_cap_allows():
+    choice = decide(leg(10), leg(0, asks=[("0.50", 5), ("0.99", 5)]))
+
+    assert choice.remedy is Remedy.COMPLETE, "it was held as a whole"
+    assert [(o.size, o.limit) for o in choice.orders] == [(shares(5), price("0.50"))]
+
+
 def test_three_legs_are_raised_or_lowered_together():
     complete = decide(
         leg(10, paid="0.30", bids=[("0.20", 100)]),
@@ -190,6 +211,29 @@ def test_in_weather_that_forbids_buying_only_selling_is_left():
     choice = decide(leg(10, bids=[("0.40", 100)]), leg(0, asks=[("0.50", 100)]), forbidden="post-only")
 
     assert (choice.complete, choice.remedy) == (None, Remedy.UNWIND)
+
+
+def outcome(legs, choice):
+    """Sets that the orders of a choice mend if they take what their books display, and the profit on these: by the
+    ladders alone, for legs that cost 0.45 a share and have no fees.
+    """
+    after = [leg.held for leg in legs]
+    flow = 0
+    for order in choice.orders:
+        buys = order.action is Action.BUY
+        after[order.leg] += order.size if buys else -order.size
+        left = order.size
+        for at, size in legs[order.leg].asks if buys else legs[order.leg].bids:
+            take = min(left, size)
+            assert not take or (at <= order.limit if buys else at >= order.limit)
+            flow += -at * take if buys else at * take
+            left -= take
+        assert not left
+    low, high = min(leg.held for leg in legs), max(leg.held for leg in legs)
+    mended = min(after) - low if choice.remedy is Remedy.COMPLETE else high - max(after)
+    paid = sum(450_000 * (leg.held - max(low, 0)) for leg in legs if leg.held > max(low, 0)) * mended // (high - low)
+    gained = SHARE * mended if choice.remedy is Remedy.COMPLETE else 0
+    return mended, (gained + flow - paid) // SHARE
 
 
 def ladder(rising: bool):
@@ -228,6 +272,7 @@ def test_orders_never_oversell_never_overbuy_and_never_break_the_cap(drawn, cap_
     assert bool(choice.orders) is (choice.remedy is not Remedy.HOLD)
     chosen = {Remedy.COMPLETE: choice.complete, Remedy.UNWIND: choice.unwind}.get(choice.remedy)
     if chosen is not None:
-        assert chosen >= -(cap_cents * 10_000 * choice.compared_size) // SHARE - 1
+        sets, result = outcome(legs, choice)
+        assert result >= -(cap_cents * 10_000 * sets) // SHARE - 2, "of what is sent, however deep it goes"
         others = [n for n in (choice.complete, choice.unwind) if n is not None]
         assert chosen == max(others)
