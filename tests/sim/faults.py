@@ -232,6 +232,7 @@ class Faults:
     def stop(self) -> None:
         """From now on nothing goes wrong any more."""
         self._on = False
+        self._world.bomb = None
         self._world.venue.calm()
         self._world.mischief.make_good()
 
