@@ -256,7 +256,7 @@ def fingerprint(connection: sqlite3.Connection) -> str:
 
 
 def _writable(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=128)
     for pragma in _WRITER_PRAGMAS:
         connection.execute(pragma)
     return connection
