@@ -51,7 +51,8 @@ DIE_EXPOSED: Final = 0.05
 """Part of the lives in which the venue refuses whatever could mend a half-filled set."""
 EXPOSED_S: Final = 60.0
 """Longest wait for that: for a set to mend, and for its rounds."""
-REARM_S: Final = 90.0
+REARM_S: Final = 180.0
+"""A residue that was refused waits longer and longer between its rounds."""
 LIFE_S: Final = 1.2
 AT_ONCE_S: Final = 0.1
 """Longest time from the first new set of a life to its end; half of the lives have the shorter one."""
@@ -186,7 +187,7 @@ class Worker:
         refused, so that protection takes a while; as soon as it is seen, the rounds that are left are refused as well.
         """
         ends = time.monotonic() + EXPOSED_S
-        venue.pull("refuse", leg="later", count=3)
+        venue.pull("refuse", leg="later", count=3, lapses=f"{EXPOSED_S:g}s")
         refused: set[str] = set()
         while bot.alive and time.monotonic() < ends:
             flying = (bot.status() or {"in_flight": []})["in_flight"]
@@ -196,7 +197,7 @@ class Worker:
             if mending is not None and not refused:
                 refused.update(mending["market_ids"])
                 for market in sorted(refused):
-                    venue.pull("refuse", market=market, count=MAX_REMEDIES - 1)
+                    venue.pull("refuse", market=market, count=MAX_REMEDIES - 1, lapses=f"{EXPOSED_S:g}s")
             time.sleep(0.05)
 
     def _look_at_trading(self, bot: BotProcess, began: float) -> bool:

@@ -123,6 +123,7 @@ TIMED: Final = frozenset(LeverName(name) for name in list(LeverName)[: list(Leve
 """Levers that wait for nothing but the time."""
 
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)\Z")
+_NEVER: Final = 1 << 62
 _UNIT_NS: Final = {"ms": MS, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 
 
@@ -151,6 +152,8 @@ class Lever(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"du
     """It is armed again each time this has passed."""
     count: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Occasions per arming; None: one, or without end where a chance is given."""
+    lapses: str | None = None
+    """Occasions that have not come so long after the arming do not come any more."""
     chance: Probability | None = None
     market: str | None = None
     account: str | None = None
@@ -219,7 +222,7 @@ def parse_plan(document: object) -> Plan:
 
 
 def check_lever(lever: Lever) -> None:
-    for duration in (lever.at, lever.every or "1s", lever.duration, lever.delay, lever.post_only):
+    for duration in (lever.at, lever.every or "1s", lever.lapses or "1s", lever.duration, lever.delay, lever.post_only):
         duration_ns(duration)
     if lever.every is not None and duration_ns(lever.every) == 0:
         raise PlanError("every: must be longer than nothing")
@@ -235,6 +238,7 @@ class _Armed:
     next_at: int
     left: int | None = 0
     """Occasions of the present arming; None without end."""
+    lapses_at: int = _NEVER
 
 
 @dataclass(slots=True)
@@ -253,11 +257,14 @@ class Levers:
         """The timed levers that fire now. Arms the others."""
         firing = []
         for armed in self._armed:
+            if armed.lapses_at <= now:
+                armed.left = 0
             while armed.next_at <= now:
                 lever = armed.lever
                 armed.next_at = _NEVER if lever.every is None else armed.next_at + duration_ns(lever.every)
                 if lever.lever not in TIMED:
                     armed.left = lever.count or (None if lever.chance is not None else 1)
+                    armed.lapses_at = _NEVER if lever.lapses is None else now + duration_ns(lever.lapses)
                 elif lever.chance is None or self.chance.random() < lever.chance:
                     self.fired[lever.lever.value] += 1
                     firing.append(lever)
@@ -286,9 +293,6 @@ class Levers:
             self.fired[name.value] += 1
             return lever
         return None
-
-
-_NEVER: Final = 1 << 62
 
 
 make_structs_ready(globals())

@@ -103,6 +103,27 @@ def test_an_armed_lever_waits_for_its_occasion_and_then_is_spent() -> None:
     assert levers.fired == {"drop": 1}
 
 
+def test_occasions_that_did_not_come_in_time_lapse() -> None:
+    levers = some_levers({"lever": "refuse", "count": 3, "lapses": "10s"})
+    levers.due(0)
+    assert levers.pull(LeverName.REFUSE) is not None
+    levers.due(10 * SECOND - 1)
+    assert levers.pull(LeverName.REFUSE) is not None
+    levers.due(10 * SECOND)
+    assert levers.pull(LeverName.REFUSE) is None
+    assert levers.fired["refuse"] == 2
+
+
+def test_an_arming_after_one_that_lapsed_has_its_own_time() -> None:
+    levers = some_levers({"lever": "refuse", "every": "30s", "lapses": "10s"})
+    levers.due(0)
+    levers.due(20 * SECOND)
+    assert levers.pull(LeverName.REFUSE) is None
+    levers.due(30 * SECOND)
+    levers.due(39 * SECOND)
+    assert levers.pull(LeverName.REFUSE) is not None
+
+
 def test_a_lever_is_armed_anew_every_period() -> None:
     levers = some_levers({"lever": "drop", "every": "1s", "count": 2})
     caught = 0
