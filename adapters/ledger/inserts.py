@@ -15,9 +15,9 @@ busy. A row costs hardly more than in batches of 64 (16.6 and 16.1 us), in batch
 """
 
 CHUNKS: Final = (BATCH, 8, 2, 1)
-"""Rows per INSERT statement; two are the legs of nearly every set. Every statement gives the interpreter's lock away and
-must win it back from the feed thread, so a batch is few statements: with a busy feed the p99 of a batch fell from 90 to
-8 ms.
+"""Rows per INSERT statement; two are the legs of nearly every set. Every statement gives the interpreter's lock away
+and must win it back from the feed thread, so a batch is few statements: with a busy feed the p99 of a batch fell from
+90 to 8 ms.
 """
 
 
