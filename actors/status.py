@@ -182,7 +182,7 @@ class StatusPublisher:
                 if watch.terms.complete_set.kind is not SetKind.BINARY
             ),
             orders=self._tap.orders(),
-            in_flight=tuple(view.in_flight for view in self._executors.values() if view.in_flight is not None),
+            in_flight=tuple(f for view in self._executors.values() if (f := view.in_flight) is not None),
             open_items=self._open_items(),
             today=today,
             limits=self._risk.limits,

@@ -243,7 +243,7 @@ class System:
 
     def open_items(self) -> tuple[str, ...]:
         """Attempts that would be cut off if the process ended now, healthy ones too; one phrase each."""
-        flying = [e.in_flight for e in self.network.executors.values() if e.in_flight is not None]
+        flying = (f for e in self.network.executors.values() if (f := e.in_flight) is not None)
         return tuple(f"{f.set_id} {f.state}" for f in flying)
 
     def worries(self) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actors.news import NewsTap
-from actors.status import SHOWN_NS, Fixed, StatusPublisher
+from actors.status import SHOWN_NS, ExecutorView, Fixed, StatusPublisher
 from adapters.gate import Gate
 from adapters.operator.events import EventBoard
 from models.clock import SECOND, BootNs
-from models.market import MarketId
-from models.status import InboxLook
+from models.market import MarketId, SetId
+from models.orders import AttemptId
+from models.status import InboxLook, InFlight
 from tests.fakes import FakeClock
 from tests.trading import a_market, a_top
 
@@ -24,6 +25,7 @@ class Desk:
     clock: FakeClock = field(default_factory=FakeClock)
     made: int = 0
     standing: dict[MarketId, str] = field(default_factory=dict)
+    executors: dict[SetId, ExecutorView] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate = Gate(
@@ -52,7 +54,7 @@ class Desk:
             standing=self.standing,
             latency_ns=list,
             inbox=self._inbox,
-            executors={},
+            executors=self.executors,
             risk=_Calm(),
             feeds={},
             open_items=tuple,
@@ -65,6 +67,28 @@ class Desk:
 
 class _Book:
     evidence_at = BootNs(0)
+
+
+class _Ending:
+    """An executor whose attempt ends just after it was first looked at, as another thread may do."""
+
+    state_name = "SUCCESS"
+
+    def __init__(self) -> None:
+        self._left = [
+            InFlight(
+                attempt_id=AttemptId("a-1"),
+                set_id=SetId("s-1"),
+                market_ids=(),
+                state="SUCCESS",
+                age_ns=0,
+                limit_ns=None,
+            )
+        ]
+
+    @property
+    def in_flight(self) -> InFlight | None:
+        return self._left.pop() if self._left else None
 
 
 class _Calm:
@@ -120,3 +144,11 @@ def test_a_market_with_a_good_book_is_not_ready_where_the_venue_trades_it_on_oth
 
     assert (before.ready, before.reason) == (True, "")
     assert (row.ready, row.reason) == (False, "paused: fee terms changed: start again")
+
+
+def test_an_attempt_that_ends_while_it_is_looked_at_is_shown_or_not_and_nothing_else(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.executors[SetId("s-1")] = _Ending()
+    desk.clock.advance(SHOWN_NS)
+
+    assert [flight.attempt_id for flight in desk.publisher.current().in_flight] == ["a-1"]
