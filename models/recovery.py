@@ -23,14 +23,14 @@ from models.attempt import Attempt, Payout, met_nobody
 from models.clock import MINUTE, BootNs, WallNs, utc_day
 from models.execution import ExecutionTerms
 from models.kill_switch import KillSwitch
-from models.market import MarketId, SetId
+from models.market import Action, MarketId, SetId
 from models.messages import MarketResolved
-from models.money import MicroShares, MicroUsd, PriceMicros
+from models.money import MicroShares, MicroUsd, PriceMicros, cost_rounded_up
 from models.order_life import OrderLife, Phase
 from models.orders import AttemptId, Fill, FillState, OrderIntent, Purpose, Refused, VenueOrderId
 from models.risk import REMEMBERED, Reservation, RiskState, resolved
 from models.rows import AttemptChanged, Ending, OrderChanged
-from models.set_events import Action
+from models.set_events import Action as SetAction
 from models.set_state import Record, State
 from models.sets import LegPolicy, SetLeg
 from models.tradeset import recovered, step
@@ -111,7 +111,7 @@ def made_otherwise(stored: Sequence[StoredAttempt], terms: Mapping[SetId, Execut
 class Recovery:
     """What the network starts from."""
 
-    executors: Mapping[SetId, tuple[Record, tuple[Action, ...]]]
+    executors: Mapping[SetId, tuple[Record, tuple[SetAction, ...]]]
     risk: RiskState
     rows: tuple[AttemptChanged | OrderChanged, ...]
     """Endings of paper attempts, and of their orders, that the end of their process cut off."""
@@ -131,7 +131,7 @@ def recover(
     """Everything that a new process must know of the old one. `stored` is oldest first and holds nothing that was
     `made_otherwise`; `resolutions` are the markets that the old one saw resolve: nobody may tell of them again.
     """
-    executors: dict[SetId, tuple[Record, tuple[Action, ...]]] = {}
+    executors: dict[SetId, tuple[Record, tuple[SetAction, ...]]] = {}
     unfinished: list[AttemptId] = []
     rows: list[AttemptChanged | OrderChanged] = []
     by_set: dict[SetId, list[StoredAttempt]] = {}
@@ -278,11 +278,16 @@ def _risk(
     spent, reservations, held, released = 0, [], set(), []
     approved: list[BootNs] = []
     blocked: set[MarketId] = set()
+    modes = {known.mode for known in terms.values()}
     for one in stored:
         known = terms.get(one.set_id)
-        if known is None or one.mode != known.mode:
+        if known is None or not one.fits(known):
+            if one.mode in modes and utc_day(one.at) == day:
+                spent += _spent(one)
             continue
-        notional = attempt_from(one, known, now).notional() if one.fits(known) else one.reserved
+        if one.mode != known.mode:
+            continue
+        notional = attempt_from(one, known, now).notional()
         age = max(0, wall - one.at)
         if age < MINUTE:
             approved += [BootNs(now - age)] * sum(order.intent.purpose is Purpose.OPEN for order in one.orders)
@@ -304,6 +309,22 @@ def _risk(
         approved_at=tuple(sorted(approved)),
         released=tuple(released)[-REMEMBERED:],
     )
+
+
+def _spent(one: StoredAttempt) -> int:
+    """What its BUYs have cost or may still come to cost, by its rows alone: its set is not what it was, or gone, and
+    the day's money is spent all the same (I9). A fee that the venue has not named is not in it.
+    """
+    total = 0
+    for order in one.orders:
+        if order.intent.action is not Action.BUY:
+            continue
+        standing = [fill for fill in order.fills if fill.state is not FillState.REVERSED]
+        total += sum(cost_rounded_up(fill.price, fill.size) + (fill.fee or 0) for fill in standing)
+        limit, size = order.intent.limit_price, order.intent.size
+        most = order.filled if order.phase is Phase.ENDED else size
+        total += cost_rounded_up(limit, MicroShares(max(0, most - sum(fill.size for fill in standing))))
+    return total
 
 
 def _reservation(one: StoredAttempt, market_ids: tuple[MarketId, ...], notional: MicroUsd) -> Reservation:

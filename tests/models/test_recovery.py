@@ -157,11 +157,30 @@ def test_what_is_not_over_is_not_taken_up_with_other_legs_than_its_own(stored, o
     assert bool(made_otherwise([stored], {SET: SWAPPED})) is odd
 
 
-def test_what_is_over_and_was_made_with_other_legs_counts_for_the_day_in_full():
-    recovered = found(attempt(order(), order(1), ending=Ending.PARTIAL), terms={SET: SWAPPED})
+@pytest.mark.parametrize("terms", [{SET: SWAPPED}, {SetId("other"): TERMS}], ids=["other legs", "gone"])
+@pytest.mark.parametrize(
+    ("orders", "spent"),
+    [
+        ((order(), order(1)), 9_000_000),
+        ((order(filled=0),), 0),
+        ((order(refusal="funds", filled=0),), 0),
+        ((order(), order(1, Phase.UNKNOWN, known=False)), 9_000_000),
+    ],
+)
+def test_what_a_set_has_spent_today_counts_also_where_it_is_not_what_it_was(terms, orders, spent):
+    """A market that is over takes its set out of the configuration, and gave the day's limit back."""
+    recovered = found(attempt(*orders, ending=Ending.PARTIAL), terms=terms)
 
     assert (recovered.unfinished, recovered.executors) == ((), {})
-    assert recovered.risk.spent_today == 10_000_000
+    assert recovered.risk.spent_today == spent
+
+
+def test_what_was_spent_on_paper_or_yesterday_is_not_todays():
+    gone = {SetId("other"): TERMS}
+
+    assert found(attempt(order(), mode="paper", ending=Ending.PARTIAL), terms=gone).risk.spent_today == 0
+    tomorrow = WallNs(WALL + 24 * 60 * MINUTE)
+    assert found(attempt(order(), ending=Ending.PARTIAL), terms=gone, wall=tomorrow).risk.spent_today == 0
 
 
 def test_what_is_unknown_is_asked_for_at_once_and_what_rests_is_cancelled():
