@@ -128,7 +128,7 @@ def set_up_verb(arguments: list[str]) -> int:
 def set_up(*, dev: bool) -> bool:
     """Make .venv hold exactly what the lock files say; False when it did already. Raises `SetupError`."""
     wanted = locks(dev=dev)
-    usable = os.access(VENV_PYTHON, os.X_OK)
+    usable = os.access(VENV_PYTHON, os.X_OK) and (is_whole() or not read_stamp())
     if usable and wanted.items() <= read_stamp().items():
         return False
     for module in ("venv", "ensurepip"):
@@ -148,6 +148,12 @@ def set_up(*, dev: bool) -> bool:
     command([*pip, *locked], "the packages could not be installed; is the network there?")
     STAMP.write_text(json.dumps(wanted), encoding="ascii")
     return True
+
+
+def is_whole() -> bool:
+    """Whether .venv has the packages that the door looks for: pip would not bring a folder back that was deleted."""
+    rooms = list(VENV.glob("lib/python*/site-packages"))
+    return all(any((room / name).exists() or (room / f"{name}.py").exists() for room in rooms) for name in PACKAGES)
 
 
 def command(arguments: list[str], trouble: str) -> None:

@@ -50,6 +50,8 @@ def spy_environment(house: Path, code: int = 0) -> Path:
     python.parent.mkdir(parents=True)
     python.write_text(SPY.format(log=log, code=code))
     python.chmod(0o700)
+    for name in run.PACKAGES:
+        (house / ".venv" / "lib" / "python3.11" / "site-packages" / name).mkdir(parents=True)
     return log
 
 
@@ -141,6 +143,21 @@ def test_a_failed_install_says_so_and_is_tried_again(house: Path) -> None:
     assert "Set-up failed: the packages could not be installed; is the network there?" in results[0].stderr
     assert "Traceback" not in results[0].stderr
     assert len(log.read_text().splitlines()) == 2
+
+
+def test_an_environment_that_lost_a_package_is_no_set_up_whatever_its_stamp_says(house: Path) -> None:
+    """pip would find the package's metadata and bring nothing back."""
+    spy_environment(house)
+    assert door(house, "setup").returncode == 0
+    (house / ".venv" / "lib" / "python3.11" / "site-packages" / run.PACKAGES[0]).rmdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(house), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+
+    command = [sys.executable, str(house / "run.py"), "setup"]
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+    assert again.returncode == 78, "no index was allowed, so the packages cannot have come"
+    assert "Installing the packages" in again.stdout
+    assert not (house / ".venv" / "dutchbook-setup.json").exists()
 
 
 def test_an_environment_whose_python_is_gone_is_built_anew(house: Path, bare_python: Path) -> None:
