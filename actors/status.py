@@ -214,7 +214,7 @@ class StatusPublisher:
         counters = [view.counters for view, _ in self._feeds.values()]
         seen = [c.last_frame_at for c in counters if c.last_frame_at is not None]
         lags = [lag for top in list(self._tops.values()) if (lag := top.lag_ms) is not None]
-        down = sum(w.down_ns + (0 if w.down_since is None else now - w.down_since) for _, w in self._feeds.values())
+        down = sum(w.down_ns + (0 if (since := w.down_since) is None else now - since) for _, w in self._feeds.values())
         gaps, resyncs = self._tap.losses()
         return FeedStatus(
             state=worst or FeedWord.UNKNOWN,

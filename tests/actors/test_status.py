@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actors.news import NewsTap
-from actors.status import SHOWN_NS, ExecutorView, Fixed, StatusPublisher
+from actors.status import SHOWN_NS, ExecutorView, FeedView, Fixed, OutageView, StatusPublisher
+from adapters.feed import FeedCounters
 from adapters.gate import Gate
 from adapters.operator.events import EventBoard
 from models.clock import SECOND, BootNs
@@ -26,6 +27,7 @@ class Desk:
     made: int = 0
     standing: dict[MarketId, str] = field(default_factory=dict)
     executors: dict[SetId, ExecutorView] = field(default_factory=dict)
+    feeds: dict[str, tuple[FeedView, OutageView]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate = Gate(
@@ -56,7 +58,7 @@ class Desk:
             inbox=self._inbox,
             executors=self.executors,
             risk=_Calm(),
-            feeds={},
+            feeds=self.feeds,
             open_items=tuple,
         )
 
@@ -88,6 +90,26 @@ class _Ending:
 
     @property
     def in_flight(self) -> InFlight | None:
+        return self._left.pop() if self._left else None
+
+
+class _Feed:
+    counters = FeedCounters(
+        frames=0, bytes=0, binary_frames=0, connects=1, reconnects=0, last_frame_at=None, rtt_ns=None
+    )
+
+
+class _Outage:
+    """An outage that ends just after it was first looked at, as the feed's thread may do."""
+
+    state = None
+    down_ns = 5
+
+    def __init__(self, since: BootNs) -> None:
+        self._left = [since]
+
+    @property
+    def down_since(self) -> BootNs | None:
         return self._left.pop() if self._left else None
 
 
@@ -152,3 +174,11 @@ def test_an_attempt_that_ends_while_it_is_looked_at_is_shown_or_not_and_nothing_
     desk.clock.advance(SHOWN_NS)
 
     assert [flight.attempt_id for flight in desk.publisher.current().in_flight] == ["a-1"]
+
+
+def test_an_outage_that_ends_while_it_is_looked_at_is_counted_up_to_now(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.feeds["feed"] = (_Feed(), _Outage(desk.clock.boot_ns()))
+    desk.clock.advance(SHOWN_NS)
+
+    assert desk.publisher.current().feed.down_ns == 5 + SHOWN_NS
