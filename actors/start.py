@@ -6,12 +6,10 @@ Every way in which a start can be wrong ends here, in one sentence and its own e
 from __future__ import annotations
 
 import argparse
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from actors.admission import NotAdmittedError, admit, get_ready
@@ -22,6 +20,7 @@ from actors.network import StartError
 from actors.plan import Plan, PlanError, VenueUnreachableError, make_plan
 from actors.recovery import take_up
 from actors.system import Outside, System
+from actors.wanted import CannotStartError, Wanted, wanted_bot, wanted_demo
 from adapters.chance import fresh_rng
 from adapters.clock import SystemClock
 from adapters.embedded import EmbeddedVenue, EmbeddedVenueError, ReadyLine
@@ -30,31 +29,27 @@ from adapters.ids import SystemIds
 from adapters.instance import AnotherInstance, InstanceLock, ledger_lock
 from adapters.ledger.connection import open_ledger, open_reader
 from adapters.ledger.errors import LedgerError
-from adapters.ledger.places import CONFIG_DEFAULT, DIRECTORY_DEFAULT
 from adapters.logs import Logs
 from adapters.operator.commands import COMMANDS
 from adapters.operator.console import Console
 from adapters.operator.control import ControlServer
 from adapters.operator.control_socket import ControlSocketError
 from adapters.operator.places import (
-    DOTENV,
     HISTORY_NAME,
     LOCK_NAME,
     SOCKET_NAME,
-    demo_directory,
 )
 from adapters.operator.plain import PlainConsole
 from adapters.operator.signals import StopRequest
 from adapters.permit import HaltRecord
 from adapters.redaction import Redactor
 from adapters.registry import UnknownVenueError, make_market_data, make_orders
-from adapters.settings import Secrets, load_config, load_secrets
+from adapters.settings import Secrets
 from adapters.venue import MarketData, MissingKeysError, Orders
 from models.clock import SECOND
 from models.config import Config
 from models.config_embedded import embedded_config
 from models.config_machine import VenueOptions
-from models.config_text import ConfigErrors
 from models.exit_codes import (
     EXIT_CONFIG,
     EXIT_HALTED,
@@ -67,38 +62,14 @@ from models.exit_codes import (
 from models.market import VenueName
 
 
-class CannotStartError(Exception):
-    """The start ends here: what to say, and the exit code."""
-
-    def __init__(self, code: int, *lines: str) -> None:
-        super().__init__(lines[0] if lines else "")
-        self.code = code
-        self.lines = lines
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line and the files ask for, before anything is opened."""
-
-    config: Config | None
-    """None: no file; the embedded venue names the markets."""
-    secrets: Secrets
-    demo: bool
-    live: bool
-    embedded: tuple[str, ...] | None
-    """Arguments of the embedded venue, None where the venue is elsewhere."""
-    state: Path
-    ledger: Path
-
-
 def run_bot(options: argparse.Namespace) -> int:
     """`run`: the file's venue, or the embedded one where there is no file."""
-    return _guarded(lambda: _run(_wanted(options), options))
+    return _guarded(lambda: _run(wanted_bot(options), options))
 
 
 def run_demo(options: argparse.Namespace) -> int:
     """`demo`: embedded venue, own ledger and socket, every kind of event within ninety seconds."""
-    return _guarded(lambda: _run(_demo(options), options))
+    return _guarded(lambda: _run(wanted_demo(options), options))
 
 
 def _guarded(run: Callable[[], int]) -> int:
@@ -108,68 +79,6 @@ def _guarded(run: Callable[[], int]) -> int:
         for line in error.lines:
             sys.stderr.write(f"{line}\n")
         return error.code
-
-
-# -- what is wanted
-
-
-def _wanted(options: argparse.Namespace) -> Wanted:
-    path: Path = options.config or CONFIG_DEFAULT
-    secrets = load_secrets(os.environ, DOTENV)
-    if isinstance(secrets, ConfigErrors):
-        raise CannotStartError(EXIT_CONFIG, *secrets.lines())
-    live = options.live and not options.paper
-    if options.config is None and not path.exists():
-        mode = "live" if live else "paper"
-        sys.stdout.write(f"no {path}: using the embedded simulated venue in {mode} mode\n")
-        return Wanted(
-            config=None,
-            secrets=secrets,
-            demo=False,
-            live=live,
-            embedded=("--faults", "demo"),
-            state=DIRECTORY_DEFAULT,
-            ledger=DIRECTORY_DEFAULT / "ledger.sqlite",
-        )
-    config = load_config(path)
-    if isinstance(config, ConfigErrors):
-        raise CannotStartError(EXIT_CONFIG, *config.lines())
-    embedded = ("--faults", "demo") if _is_embedded(config) else None
-    return Wanted(
-        config=config,
-        secrets=secrets,
-        demo=False,
-        live=live,
-        embedded=embedded,
-        state=Path(config.data.directory),
-        ledger=Path(config.data.sqlite_path),
-    )
-
-
-def _demo(options: argparse.Namespace) -> Wanted:
-    config = None
-    if options.config is not None:
-        loaded = load_config(options.config)
-        if isinstance(loaded, ConfigErrors):
-            raise CannotStartError(EXIT_CONFIG, *loaded.lines())
-        config = loaded
-    return Wanted(
-        config=config,
-        secrets=Secrets({}),
-        demo=True,
-        live=False,
-        embedded=("--seed", str(options.seed), "--faults", "demo"),
-        state=demo_directory(DIRECTORY_DEFAULT),
-        ledger=DIRECTORY_DEFAULT / "demo.sqlite",
-    )
-
-
-def _is_embedded(config: Config) -> bool:
-    """The simulated venue without an address is the one that we bring along."""
-    return config.venue == "simulated" and config.options("simulated").rest_url is None
-
-
-# -- the run
 
 
 def _run(wanted: Wanted, options: argparse.Namespace) -> int:
