@@ -7,9 +7,10 @@ With `d` shares missing, already paid for at `paid`, as profit on those shares (
     hold     = - paid                             the worst case; its expected value would need a view on the event
 
 `paid` stands in all three, so it must not decide: the choice is between what completing costs and what selling brings.
-It does count against the cap (`max_unwind_loss` per share), which holds for all that is sent: a remedy goes as far into
-its book as that allows. Beyond the cap nothing is sent, the set is held, reported, and priced again later. An option
-whose book is not ready, empty or too small for the venue's minimums is *unavailable* (None), never zero.
+It does count against the cap (`max_unwind_loss` per share), which holds for all that is sent, at its limit: a remedy
+goes as far into its book as that allows. Beyond the cap nothing is sent, the set is held, reported, and priced again
+later. An option whose book is not ready, empty or too small for the venue's minimums is *unavailable* (None), never
+zero.
 """
 
 from __future__ import annotations
@@ -113,21 +114,18 @@ def choose(
     complete = _complete(legs, low, compared, payout) if complete_size else None
     unwind = _unwind(legs, high, compared) if unwind_size else None
     numbers = {Remedy.COMPLETE: complete, Remedy.UNWIND: unwind}
-    available = [(value, remedy) for remedy, value in numbers.items() if value is not None]
+    priced = [(value, way) for way, value in numbers.items() if value is not None]
+    available = sorted(priced, key=lambda option: -option[0])  # of equals the first: complete
     remedy, why = Remedy.HOLD, "neither book offers a way out"
     orders: tuple[ProtectiveOrder, ...] = ()
+    rest = _Rest(legs, low, high, paid, payout, lot, cap)
+    for _, way in available:
+        size = rest.within_cap(way, complete_size if way is Remedy.COMPLETE else unwind_size, compared)
+        if size:
+            remedy, orders = way, rest.orders(way, size)
+            break
     if available:
-        _, remedy = max(available, key=lambda option: option[0])  # the first of equals: complete
-        rest = _Rest(legs, low, high, paid, payout, lot, cap)
-        within = rest.within_cap(remedy, complete_size if remedy is Remedy.COMPLETE else unwind_size, compared)
-        if not within:
-            remedy, why = Remedy.HOLD, f"{remedy.value} would lose more than max_unwind_loss"
-        elif remedy is Remedy.COMPLETE:
-            why = "completing costs less than selling back" if unwind is not None else "nothing can be sold back"
-            orders = _buys(legs, low, within)
-        else:
-            why = "selling back costs less than completing" if complete is not None else "nothing can be completed"
-            orders = _sells(legs, high, within)
+        why = _why(remedy, available)
     return ProtectionChoice(
         remedy=remedy,
         why=why,
@@ -141,6 +139,16 @@ def choose(
         orders=orders,
         inputs=tuple(legs),
     )
+
+
+def _why(remedy: Remedy, available: Sequence[tuple[MicroUsd, Remedy]]) -> str:
+    """In words; `available` is not empty, the cheapest first."""
+    cheapest = available[0][1]
+    if remedy is not cheapest:
+        return f"{cheapest.value} would lose more than max_unwind_loss"
+    if remedy is Remedy.COMPLETE:
+        return "completing costs less than selling back" if len(available) > 1 else "nothing can be sold back"
+    return "selling back costs less than completing" if len(available) > 1 else "nothing can be completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +165,9 @@ class _Rest:
     cap: MicroUsd
 
     def within_cap(self, remedy: Remedy, most: MicroShares, compared: MicroShares) -> MicroShares:
-        """The largest part, of `most` that the book offers, that loses no more than the cap per share; 0 for none. The
-        numbers were compared on `compared` sets: beyond them the ladder may be steeper than anybody looked.
+        """The largest part, of `most` that the book offers, that can lose no more than the cap per share, even if all
+        of it should come at the limit; 0 for none. The numbers were compared on `compared` sets: beyond them the ladder
+        may be steeper than anybody looked, and what it displays may be gone before the order is there.
         """
         steps = {most, compared, *(self._step(remedy, depth) for depth in self._depths(remedy))}
         fit = (size for size in sorted(steps, reverse=True) if 0 < size <= most and self._loses_no_more(remedy, size))
@@ -187,11 +196,17 @@ class _Rest:
     def _loses_no_more(self, remedy: Remedy, size: MicroShares) -> bool:
         if self._step(remedy, size) != size or not self._taken(remedy, size):
             return False
-        if remedy is Remedy.COMPLETE:
-            value = _complete(self.legs, self.low, size, self.payout)
-        else:
-            value = _unwind(self.legs, self.high, size)
+        value = divide_down(self.payout * size, MICRO) if remedy is Remedy.COMPLETE else 0
+        for order in self.orders(remedy, size):
+            fee = taker_fee(self.legs[order.leg].market.fees, order.limit, order.size)
+            if order.action is Action.BUY:
+                value -= cost_rounded_up(order.limit, order.size) + fee
+            else:
+                value += proceeds_rounded_down(order.limit, order.size) - fee
         return value >= _sunk(self.paid, size, self.high - self.low) - divide_down(self.cap * size, MICRO)
+
+    def orders(self, remedy: Remedy, size: MicroShares) -> tuple[ProtectiveOrder, ...]:
+        return _buys(self.legs, self.low, size) if remedy is Remedy.COMPLETE else _sells(self.legs, self.high, size)
 
     def _taken(self, remedy: Remedy, size: MicroShares) -> bool:
         if remedy is Remedy.COMPLETE:
