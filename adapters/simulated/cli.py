@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from adapters.simulated.adapter import REST_URL
 from adapters.simulated.catalog import DEFAULT_MARKETS
@@ -91,10 +91,8 @@ def run(options: argparse.Namespace) -> int:
     if options.dialect != "simulated":
         dialect = importlib.import_module(DIALECTS[options.dialect])
         return int(dialect.simulate(options, stop))
-    try:
-        plan = NO_PLAN if options.faults is None else read_plan(options.faults)
-    except PlanError as error:
-        sys.stderr.write(f"fault plan: {error}\n")
+    plan = fault_plan(options)
+    if plan is None:
         return EXIT_CONFIG
     if options.tape is not None:
         sys.stderr.write("a tape is played in its venue's dialect; add --dialect polymarket\n")
@@ -122,7 +120,45 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-simulate = run
+class Server(Protocol):
+    """Listens once it is made; answers between `start` and `stop`."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=Server)
+
+
+def serve(
+    options: argparse.Namespace,
+    stop: threading.Event,
+    make: Callable[[], S],
+    ready: Callable[[S], dict[str, object]],
+    truth_of: Callable[[S], dict[str, object]],
+) -> int:
+    """A dialect's server from the port to the last line, until `stop`. 0 done, 69 the port is taken."""
+    try:
+        server = make()
+    except OSError as error:
+        sys.stderr.write(f"port {options.port}: {error.strerror}\n")
+        return EXIT_UNREACHABLE
+    server.start()
+    say(ready(server))
+    stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
+    server.stop()
+    say(truth_of(server))
+    return EXIT_OK
+
+
+def fault_plan(options: argparse.Namespace) -> Plan | None:
+    """What `--faults` names; None where it cannot be used, which has been said then."""
+    try:
+        return NO_PLAN if options.faults is None else read_plan(options.faults)
+    except PlanError as error:
+        sys.stderr.write(f"fault plan: {error}\n")
+        return None
 
 
 def setup_of(options: argparse.Namespace, plan: Plan, start: int) -> Setup:

@@ -31,12 +31,12 @@ from adapters.kalshi.dialect.members import (
 )
 from adapters.kalshi.dialect.truth import member_truth
 from adapters.simulated.catalog import DEFAULT_MARKETS
-from adapters.simulated.cli import say
-from adapters.simulated.exchange import NO_PLAN, Setup
-from adapters.simulated.faults import Plan, PlanError, read_plan
+from adapters.simulated.cli import fault_plan, serve
+from adapters.simulated.exchange import Setup
+from adapters.simulated.faults import Plan
 from adapters.simulated.server import SimulatedServer
-from models.clock import MS, SECOND
-from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
+from models.clock import MS
+from models.exit_codes import EXIT_CONFIG, EXIT_USAGE
 from models.money import MICRO, text
 
 
@@ -45,10 +45,8 @@ def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
     if options.tape is not None or options.load:
         sys.stderr.write("simulate --dialect kalshi trades; `replay` plays a recording of this venue\n")
         return EXIT_USAGE
-    try:
-        plan = NO_PLAN if options.faults is None else read_plan(options.faults)
-    except PlanError as error:
-        sys.stderr.write(f"fault plan: {error}\n")
+    plan = fault_plan(options)
+    if plan is None:
         return EXIT_CONFIG
     with tempfile.TemporaryDirectory(prefix="dutchbook-kalshi-") as directory:
         return _serve(options, plan, Path(directory), stop)
@@ -61,17 +59,13 @@ def _serve(options: argparse.Namespace, plan: Plan, directory: Path, stop: threa
     count = DEFAULT_COUNT if options.markets == DEFAULT_MARKETS else options.markets
     setup = Setup(seed=options.seed, start=time.time_ns(), rate=options.rate, plan=plan)
     exchange = make_exchange(setup, count, members, options.cash * MICRO)
-    try:
-        server = SimulatedServer(exchange, options.port, face=KalshiFace())
-    except OSError as error:
-        sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_UNREACHABLE
-    server.start()
-    say(ready_line(server, exchange, directory))
-    stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
-    server.stop()
-    say(member_truth(exchange, None if options.for_ns is None else options.for_ns // MS))
-    return EXIT_OK
+    return serve(
+        options,
+        stop,
+        lambda: SimulatedServer(exchange, options.port, face=KalshiFace()),
+        lambda server: ready_line(server, exchange, directory),
+        lambda _: member_truth(exchange, None if options.for_ns is None else options.for_ns // MS),
+    )
 
 
 def make_exchange(

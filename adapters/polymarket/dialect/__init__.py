@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import threading
 import time
 from typing import Any, Final
@@ -22,14 +21,14 @@ from adapters.polymarket.dialect.markets import DEFAULT_COUNT, market_list
 from adapters.polymarket.dialect.tape_cli import play
 from adapters.polymarket.dialect.wallets import Wallets, make_wallet
 from adapters.simulated.catalog import DEFAULT_MARKETS
-from adapters.simulated.cli import say
+from adapters.simulated.cli import fault_plan, serve
 from adapters.simulated.exchange import NO_PLAN, Setup
-from adapters.simulated.faults import Plan, PlanError, duration_ns, read_plan
+from adapters.simulated.faults import Plan, duration_ns
 from adapters.simulated.server import SimulatedServer
 from adapters.simulated.truth import truth
-from models.clock import MS, SECOND
+from models.clock import MS
 from models.config_machine import WalletType
-from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE
+from models.exit_codes import EXIT_CONFIG
 from models.money import MICRO, text
 
 SETTLEMENT: Final = "2s"
@@ -40,27 +39,21 @@ def simulate(options: argparse.Namespace, stop: threading.Event) -> int:
     """Serve until `stop`. 0 done, 2 no such tape, 69 the port is taken, 78 a plan or tape that cannot be used."""
     if options.tape is not None:
         return play(options, stop)
-    try:
-        plan = NO_PLAN if options.faults is None else read_plan(options.faults)
-    except PlanError as error:
-        sys.stderr.write(f"fault plan: {error}\n")
+    plan = fault_plan(options)
+    if plan is None:
         return EXIT_CONFIG
     count = DEFAULT_COUNT if options.markets == DEFAULT_MARKETS else options.markets
     wallets = Wallets([make_wallet(f"trader-{n + 1}", WalletType.EOA, os.urandom) for n in range(options.accounts)])
     exchange = make_exchange(
         wallets, plan=plan, seed=options.seed, start=time.time_ns(), markets=count, rate=options.rate, cash=options.cash
     )
-    try:
-        server = SimulatedServer(exchange, options.port, face=PolymarketFace())
-    except OSError as error:
-        sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_UNREACHABLE
-    server.start()
-    say(ready_line(server, exchange))
-    stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
-    server.stop()
-    say(truth(exchange, None if options.for_ns is None else options.for_ns // MS) | {"dialect": VENUE})
-    return EXIT_OK
+    return serve(
+        options,
+        stop,
+        lambda: SimulatedServer(exchange, options.port, face=PolymarketFace()),
+        lambda server: ready_line(server, exchange),
+        lambda _: truth(exchange, None if options.for_ns is None else options.for_ns // MS) | {"dialect": VENUE},
+    )
 
 
 def make_exchange(

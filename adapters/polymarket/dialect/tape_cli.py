@@ -16,10 +16,9 @@ from adapters.polymarket.catalog import VENUE
 from adapters.polymarket.dialect.tape_server import TapeServer
 from adapters.polymarket.dialect.tape_venue import TapeVenue
 from adapters.replay import parse_speed
-from adapters.simulated.cli import say
+from adapters.simulated.cli import say, serve
 from adapters.tape import Tape, TapeError
-from models.clock import SECOND
-from models.exit_codes import EXIT_CONFIG, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
+from models.exit_codes import EXIT_CONFIG, EXIT_USAGE
 
 SCHEMA_VERSION: Final = 1
 
@@ -46,14 +45,11 @@ def _serve(tape: Tape, speed: float | None, options: argparse.Namespace, stop: t
     if tape.header.venue != VENUE:
         raise TapeError(f"{tape.path.name} is a tape of {tape.header.venue}, not of {VENUE}")
     venue = TapeVenue(tape.header, iso_date(0))
-    try:
-        server = TapeServer(venue, tape.lines(), speed, options.port, say)
-    except OSError as error:
-        sys.stderr.write(f"port {options.port}: {error.strerror}\n")
-        return EXIT_UNREACHABLE
-    server.start()
-    say(
-        {
+    return serve(
+        options,
+        stop,
+        lambda: TapeServer(venue, tape.lines(), speed, options.port, say),
+        lambda server: {
             "ready": True,
             "port": server.port,
             "rest_url": server.rest_url,
@@ -63,12 +59,8 @@ def _serve(tape: Tape, speed: float | None, options: argparse.Namespace, stop: t
             "accounts": [],
             "dialect": VENUE,
             "tape": tape.path.name,
-        }
-    )
-    stop.wait(None if options.for_ns is None else options.for_ns / SECOND)
-    server.stop()
-    say(
-        {
+        },
+        lambda server: {
             "schema_version": SCHEMA_VERSION,
             "dialect": VENUE,
             "tape": tape.path.name,
@@ -77,6 +69,5 @@ def _serve(tape: Tape, speed: float | None, options: argparse.Namespace, stop: t
             "ended": server.ended,
             "markets": venue.best_prices(),
             "accounts": [],
-        }
+        },
     )
-    return EXIT_OK
