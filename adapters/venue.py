@@ -189,7 +189,9 @@ class Orders(Protocol):
     def open_orders(self) -> list[OrderSeen]: ...
 
     def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
-        """Executions since a venue time, oldest first; of one order where `intent` is given."""
+        """Executions since a venue time, oldest first. Where `intent` is given, all of that order; others may be among
+        them, and each names its own.
+        """
         ...
 
     def positions(self) -> list[Position]: ...

@@ -153,7 +153,7 @@ class OrdersStage:
         return life
 
     def fills(self, intent: OrderIntent) -> list[Fill]:
-        return self.orders.fills(intent, 0)
+        return [fill for fill in self.orders.fills(intent, 0) if fill.client_order_id == intent.client_order_id]
 
     def held(self, outcome: Outcome = Outcome.YES) -> int:
         return sum(
