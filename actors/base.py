@@ -11,7 +11,7 @@ import logging
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, final
 
 import pykka
 
@@ -161,8 +161,8 @@ class BotActor(pykka.ThreadingActor):
             logger.critical("the fuse failed while %s was failing", self.name, exc_info=True)
 
 
-PING = "ping"
+PING: Final = "ping"
 """Asked of every actor at start: the answer proves that it runs."""
 
-LAST = "last"
+LAST: Final = "last"
 """Told by `stop_actor`: stop after everything that was queued before (Pykka's own stop message overtakes)."""

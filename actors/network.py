@@ -18,6 +18,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from pykka import ActorRegistry
 
@@ -48,10 +49,10 @@ from models.sizing import Sizing
 from models.terms import LAGGING_FACTOR, TICK_NS, markets_alone, proof_every_ns, quiet_every_ns
 from models.watch import SetWatch
 
-DEPTH_LEVELS = 10
+DEPTH_LEVELS: Final = 10
 """Ask levels that travel with each top where sets are sized by depth."""
-START_S = 5.0
-STOP_S = 3.0
+START_S: Final = 5.0
+STOP_S: Final = 3.0
 
 
 class StartError(Exception):

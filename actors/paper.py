@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.base import Address, BotActor, Crash
 from models.clock import SECOND, Clock
@@ -58,11 +58,11 @@ from models.rows import PaperFilled
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
 
-PATIENCE_NS = 2 * SECOND
+PATIENCE_NS: Final = 2 * SECOND
 """How long a study waits for ladders after its last look; a book that does not answer counts as not ready."""
 
 
-ORDERS_KEPT = 4096
+ORDERS_KEPT: Final = 4096
 """Orders that a probe is still answered about."""
 
 

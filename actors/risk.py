@@ -11,7 +11,7 @@ is `models/risk.py` and `models/kill_switch.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.base import Address, BotActor, Crash
 from models.clock import Clock, Ids
@@ -62,7 +62,7 @@ class Gate(Protocol):
     def trip_market(self, market_id: str, reason: str, by: str) -> object: ...
 
 
-UNRESOLVED_KINDS = frozenset({"exposed", "stray", "inflight", "recovered"})
+UNRESOLVED_KINDS: Final = frozenset({"exposed", "stray", "inflight", "recovered"})
 """Incidents after which the set's markets take no new attempt until the old one is released."""
 
 

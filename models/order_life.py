@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Final
 
 from models.clock import BootNs, WallNs
 from models.fees import FeeSchedule, taker_fee
@@ -39,10 +40,10 @@ from models.orders import (
 
 OrderFact = Accepted | Refused | OutcomeUnknown | OrderSeen | OrderNotFound | ProbeFailed | CancelAnswer | Fill
 
-SOURCES_FOR_ABSENCE = 2
+SOURCES_FOR_ABSENCE: Final = 2
 """Absence is believed from this many different sources, each asked after the visibility horizon (V08)."""
 
-FEE_SLACK = MicroUsd(10_000)
+FEE_SLACK: Final = MicroUsd(10_000)
 """Per execution, beside a quarter of the fee: venues round each one, and some the whole cash flow."""
 
 _RANK = {FillState.PROVISIONAL: 0, FillState.FINAL: 1, FillState.REVERSED: 2}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from models import set_rows
 from models.attempt import Attempt, Payout, met_nobody
@@ -35,7 +36,7 @@ from models.set_state import Record, State
 from models.sets import LegPolicy, SetLeg
 from models.tradeset import recovered, step
 
-PAST_PER_SET = 8
+PAST_PER_SET: Final = 8
 """Ended attempts of a set that are read back beside those that hold something, so that late news finds its owner."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -54,13 +55,13 @@ def all_terms(config: Config, sets: Sequence[CompleteSet], markets: Mapping[Mark
     return terms
 
 
-LAGGING_FACTOR = 4
+LAGGING_FACTOR: Final = 4
 """A book this many times `max_lag_ms` behind calls itself not ready until it has caught up."""
 
-TICK_NS = SECOND // 4
+TICK_NS: Final = SECOND // 4
 """Period of the signal's own wake-up: cooldowns that end, ages that grow, silence, minute counters."""
 
-PROOFS_PER_AGE = 3
+PROOFS_PER_AGE: Final = 3
 """Evidence that is decided by is told at least so often before it would be too old; else, before it would be silent."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Doubt(enum.StrEnum):
     UNCONFIRMED = "unconfirmed"
 
 
-VERDICT_OF_DOUBT = {
+VERDICT_OF_DOUBT: Final = {
     Doubt.CROSSED: Verdict.CROSSED,
     Doubt.HALF_UPDATE: Verdict.HALF_UPDATE,
     Doubt.STALE: Verdict.STALE,

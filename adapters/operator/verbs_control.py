@@ -7,6 +7,7 @@ then wait for a typed word.
 from __future__ import annotations
 
 import zlib
+from typing import Final
 
 from adapters.operator.command import (
     LEVELS,
@@ -32,8 +33,8 @@ from models.market import MarketId
 from models.status import SCHEMA_VERSION, StatusSnapshot
 from models.status_rows import iso
 
-DEFAULT_REASON = "no reason given"
-RESUME_WORD = "RESUME"
+DEFAULT_REASON: Final = "no reason given"
+RESUME_WORD: Final = "RESUME"
 
 
 def market_named(status: StatusSnapshot, word: str) -> MarketId:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from adapters.simulated.ladder import Ladder
 from adapters.simulated.orders import OrderRequest, Refusal, RefusedOrder, VenueOrder
@@ -15,7 +16,7 @@ from models.book import NO_ASK, NO_BID, YES_ASK, YES_BID, Change, Levels
 from models.market import Action, BookModel, Market, MarketStatus, Outcome
 from models.money import MICRO
 
-MIRROR = {YES_BID: NO_ASK, YES_ASK: NO_BID}
+MIRROR: Final = {YES_BID: NO_ASK, YES_ASK: NO_BID}
 """Where a YES level shows on the NO side of a unified book."""
 
 

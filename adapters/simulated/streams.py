@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,7 +22,7 @@ from models.clock import MS
 from models.market import MarketId
 from models.money import text
 
-MARKETS_MAX = 10_000
+MARKETS_MAX: Final = 10_000
 """Subscriptions of one connection."""
 
 

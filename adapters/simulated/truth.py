@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import takewhile
+from typing import Final
 
 from adapters.simulated.accounts import Account
 from adapters.simulated.exchange import InProcessExchange
@@ -11,8 +12,8 @@ from adapters.simulated.script import ScriptedGap, script
 from models.clock import MS
 from models.money import text
 
-SCHEMA_VERSION = 1
-CHAPTER_MS = 600_000
+SCHEMA_VERSION: Final = 1
+CHAPTER_MS: Final = 600_000
 """The script is printed in whole chapters, so that two runs of one seed print the same."""
 
 

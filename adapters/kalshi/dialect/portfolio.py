@@ -6,7 +6,7 @@ Reads lag the engine where a lever says so: an order is invisible until its time
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from adapters.kalshi.dialect.exchange import KalshiExchange
 from adapters.kalshi.dialect.members import Member
@@ -19,7 +19,7 @@ from models.money import MICRO
 
 Query = Mapping[str, list[str]]
 
-STATUSES = frozenset({"resting", "canceled", "executed"})
+STATUSES: Final = frozenset({"resting", "canceled", "executed"})
 
 
 def order(exchange: KalshiExchange, member: Member, order_id: str, now: int) -> dict[str, Any]:

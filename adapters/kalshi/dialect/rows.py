@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from adapters.kalshi.dialect.markets import Listed
 from adapters.kalshi.order_wire import book_side, yes_leg
@@ -18,7 +18,7 @@ from models.clock import MS, SECOND
 from models.market import Outcome
 from models.money import MICRO, PriceMicros, text
 
-REASONS = {
+REASONS: Final = {
     "filled": "Trade",
     "killed": "",
     "cancelled": "",
