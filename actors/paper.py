@@ -166,6 +166,8 @@ class PaperDesk(BotActor):
 
     def _fill(self, intent: OrderIntent, book: LaddersSeen) -> None:
         order = self._orders[intent.client_order_id]
+        if order.done:  # called off on its way
+            return
         buys = intent.action is Action.BUY
         displayed = book.asks(intent.outcome) if buys else book.bids(intent.outcome)
         there = left(displayed, self._taken, intent.market_id, intent.outcome, intent.action)

@@ -144,3 +144,16 @@ def test_every_schedule_of_the_actors_gives_the_same_end(seed):
 
     last = bot.ledger.of(AttemptChanged)[-1]
     assert (last.ending, last.filled, last.realized_pnl) == (Ending.SUCCESS, shares(10), 900_000)
+
+
+def test_an_order_that_is_called_off_before_it_has_arrived_fills_nothing():
+    """A paper latency above the order timeout."""
+    bot = PaperBot(latency_ms=9_000)
+    bot.show()
+
+    bot.run(30)
+
+    assert bot.ledger.of(FillReported) == []
+    assert bot.ledger.of(AttemptChanged)[-1].ending is Ending.MISSED
+    assert bot.gate.trips == []
+    assert bot.executor.state_name in ("COOLDOWN", "IDLE")
