@@ -225,7 +225,8 @@ def test_a_restarting_venue_takes_nothing_and_answers_no_question(stage: OrdersS
     prepared = stage.orders.prepare(intent)
     warm = stage.place(stage.intent())
     assert isinstance(warm, Accepted)
-    stage.pull("restart", **{"for": "500ms", "post_only": "20s"})
+    stage.pull("restart", **{"for": "2s", "post_only": "20s"})
+    until(lambda: stage.exchange.unavailable, "it restarts")
     answer = stage.orders.place_order(sealed(intent), prepared, gate())
     assert not isinstance(answer, Accepted)
     with pytest.raises(VenueReadError):
