@@ -99,7 +99,8 @@ class HttpReader:
             content = self._read(what, method, url, params, body, headers, on_header)
         except (requests.RequestException, HTTPError, OSError) as error:
             # The exception's own text has the URL with its query in it.
-            why = f"no complete answer within {self._total_s:g} s" if cut.done else type(error).__name__
+            late = cut.done or isinstance(error, requests.ReadTimeout)  # of a silent peer: both end at the same time
+            why = f"no complete answer within {self._total_s:g} s" if late else type(error).__name__
             raise VenueReadError(f"{what}: {why}") from None
         else:
             if cut.done:  # an answer without a length looks complete when its connection is shut
