@@ -13,6 +13,7 @@ from typing import Final
 
 from actors import order_routes
 from actors.simulation import Trace
+from adapters.ledger import fills
 from models.clock import SECOND
 from tests.sim.faults import Reached
 from tests.sim.invariants import Violation
@@ -28,8 +29,8 @@ FINAL: Final = frozenset({"close_market", "resolve", "stranger", "short_cash"})
 """Faults that end the trading."""
 MORTAL: Final = frozenset({"kill", "kill_in_step", "actor_raises", "ledger_fails"})
 """Faults that end a process."""
-ROUTES: Final = 128
-"""In the place of `order_routes.KEPT`, so that its tables are full long before they are measured."""
+KEPT: Final = 128
+"""In the place of `order_routes.KEPT` and `fills.KEPT`, so that their tables are full long before they are measured."""
 JUDGED_NS: Final = 3 * HOUR_NS
 GROWTH: Final = 1.2
 ROOM: Final = 64
@@ -58,8 +59,8 @@ class Long:
 
 def run_hours(seed: int, hours: float, trace: Trace | None = None) -> Long:
     """Never raises; a violation is part of the outcome."""
-    long, whole = Long(seed), order_routes.KEPT
-    order_routes.KEPT = ROUTES  # type: ignore[misc]
+    long, whole = Long(seed), (order_routes.KEPT, fills.KEPT)
+    order_routes.KEPT = fills.KEPT = KEPT  # type: ignore[misc]
     end_ns = int(hours * HOUR_NS)
     world = World(seed, patient=True, chosen=_setting(seed), midnight_at=end_ns // 2, trace=trace)
     world.most_steps = int(TOO_MANY * (1 + 60 * hours))
@@ -70,7 +71,7 @@ def run_hours(seed: int, hours: float, trace: Trace | None = None) -> Long:
     except Exception as error:  # noqa: BLE001  a bug of ours or of the bot: it has a seed, and that is what counts
         long.violation = f"crashed: {error!r}"
     finally:
-        order_routes.KEPT = whole  # type: ignore[misc]
+        order_routes.KEPT, fills.KEPT = whole  # type: ignore[misc]
     long.trace = world.trace.digest()
     long.virtual_ns, long.steps, long.restarts = world.now, world.steps, world.restarts
     long.orders, long.decisions = len(world.judge.orders), world.judge.decisions
