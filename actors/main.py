@@ -18,7 +18,7 @@ from typing import Final, TextIO
 from models.clock import seconds_ns
 from models.exit_codes import EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_USAGE
 
-VERSION: Final = "0.2.0"
+VERSION: Final = "0.2.1"
 
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
