@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.footprint import footprint
+from bench.footprint import NEVER, footprint
 from bench.passes import Progress, alternating, isolated, middle
 from bench.rows import Row
 
@@ -100,10 +100,13 @@ def scale(frames: int, rounds: int, progress: Progress) -> list[Row]:
     ]
     progress("the whole bot with 2000 markets")
     took = footprint(2_000)
+    progress("the same with nothing to buy")
+    idle = footprint(2_000, NEVER)
     limits = (
         ("RSS", "MB", took.rss_mb, 250),
         ("threads", "", took.threads, 20),
-        ("CPU, quiet", "%", took.cpu_percent, 1),
+        ("CPU, idle: nothing is bought", "%", idle.cpu_percent, 1),
+        ("CPU, quiet: a set bought on paper every 3 s", "%", took.cpu_percent, 1),
     )
     return [
         Row(

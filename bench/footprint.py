@@ -13,6 +13,8 @@ from bench.stage import bot, exchange
 
 SETTLE_S = 15
 SAMPLE_S = 10
+NEVER = "strategy: {min_edge: 0.4}\n"
+"""No gap is worth that much: everything is watched and nothing is bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,11 @@ class Footprint:
     """Of one core, over `SAMPLE_S`; the venue's heartbeats and two book changes a second are in it."""
 
 
-def footprint(markets: int) -> Footprint:
+def footprint(markets: int, more: str = "") -> Footprint:
     with (
         tempfile.TemporaryDirectory(prefix="dutchbook-bench-") as directory,
         exchange("--markets", str(markets), "--rate", "2") as venue,
-        bot(Path(directory), venue) as process,
+        bot(Path(directory), venue, more=more) as process,
     ):
         seen = psutil.Process(process.pid)
         time.sleep(SETTLE_S)

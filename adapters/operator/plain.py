@@ -31,7 +31,7 @@ from models.exit_codes import EXIT_UNEXPECTED
 
 logger = logging.getLogger(__name__)
 
-NEWS_S: Final = 0.25
+NEWS_S: Final = 0.5
 LINE_MAX: Final = 64 * 1024
 WIDTH: Final = 120
 BY_LINES: Final = "Commands are read line by line; try help."
