@@ -233,25 +233,28 @@ def _evaluate(facts: Gathered, sets: Sets, up_ns: int, violations: Sequence[str]
     days = up_ns / DAY
     refused = _why_refused(facts, violations)
     goal = facts.goal
+    quoted = _paper_line(facts, QUOTED) if facts.mode == "paper" else None
+    # Money is judged by the quoted fills, so a set counts towards the window only where they made it one, too.
+    counted = sets.completed if quoted is None else min(sets.completed, quoted.sets)
     if refused:
         verdict, reasons = "refused", refused
     elif goal is None:
         verdict, reasons = "unknown", ["the ledger holds no configuration with an evaluation window"]
-    elif sets.completed < goal.min_sets and days < goal.min_days:
+    elif counted < goal.min_sets and days < goal.min_days:
         verdict = "too_early"
-        reasons = [f"{sets.completed} of {goal.min_sets} sets and {days:.2f} of {goal.min_days} days"]
+        reasons = [f"{counted} of {goal.min_sets} sets and {days:.2f} of {goal.min_days} days"]
     elif sets.avg_net_pnl is None:
         verdict, reasons = "fail", ["no completed set whose profit is known"]
     elif sets.avg_net_pnl > goal.target:
         verdict, reasons = "pass", ["average net profit per completed set is above the target"]
     else:
         verdict, reasons = "fail", ["average net profit per completed set is not above the target"]
-    unknown = _paper_line(facts, QUOTED).unknown if facts.mode == "paper" else 0
+    unknown = quoted.unknown if quoted is not None else 0
     if unknown:
         what = "paper attempt has" if unknown == 1 else "paper attempts have"
         reasons.append(f"{unknown} {what} no pessimistic figure (books not ready, or stopped) and count 0")
     return Evaluation(
-        sets=sets.completed,
+        sets=counted,
         days=days,
         avg_net_pnl=sets.avg_net_pnl,
         target=None if goal is None else goal.target,

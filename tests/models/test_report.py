@@ -246,6 +246,16 @@ def test_the_window_is_fifty_sets_or_seven_days_whichever_comes_first() -> None:
     assert verdict(attempts=GOOD[:1], runs=LONG, last_sign=T0 + 8 * DAY) == "pass"
 
 
+def test_on_paper_a_set_counts_where_the_quoted_fill_made_it_one_too() -> None:
+    def paper(*filled: int) -> tuple[PaperFacts, ...]:
+        return tuple(PaperFacts(f"a-{n}", T0, "pessimistic", f, 0, 0, 900_000) for n, f in enumerate(filled, 1))
+
+    missed = figure(some_facts(mode="paper", account=None, attempts=GOOD, paper=paper(10, 0))).evaluation
+    assert (missed.verdict, missed.sets) == ("too_early", 1)
+    assert missed.reasons[0].startswith("1 of 2 sets")
+    assert verdict(mode="paper", account=None, attempts=GOOD, paper=paper(10, 10)) == "pass"
+
+
 def test_the_average_has_to_be_above_the_target_not_at_it() -> None:
     assert verdict(attempts=GOOD, goal=Goal(2, 7, 99_999)) == "pass"
     assert verdict(attempts=GOOD, goal=Goal(2, 7, 100_000)) == "fail"
