@@ -167,7 +167,8 @@ class KalshiOrders:
 
     def fills(self, intent: OrderIntent | None, since_ms: int) -> list[Fill]:
         """Of one order where `intent` is given, and of others in its market where no list shows that order: that
-        nothing was executed is then asked of the executions, not inferred from the lists.
+        nothing was executed is then asked of the executions, not inferred from the lists. Where one of them is of an
+        order that is not shown either (orders leave sooner than executions, kalshi.md 4.3), nobody knows whose it is.
         """
         self.weather.renew()
         since = [("min_ts", str(max(0, since_ms // 1_000)))]
@@ -178,7 +179,7 @@ class KalshiOrders:
                 since.append(("order_id", str(order_id)))
         with readable():
             rows = list(self._rest.fills(since))
-            found = [fill_of(row, self._owner(row.order_id)) for row in rows]
+            found = [fill_of(row, self._owner(row.order_id, known=intent is not None)) for row in rows]
         return sorted(found, key=lambda fill: fill.exchange_ms or 0)
 
     def positions(self) -> list[Position]:
@@ -267,11 +268,15 @@ class KalshiOrders:
         row = self._find(intent, None)
         return None if row is None else VenueOrderId(row.order_id)
 
-    def _owner(self, order_id: str) -> Owner | None:
-        """Whose an execution is: fills name the venue's id only, the order itself names ours."""
+    def _owner(self, order_id: str, *, known: bool) -> Owner | None:
+        """Whose an execution is: fills name the venue's id only, the order itself names ours. None for nobody's here
+        or, where it need not be `known`, for that of an order that the venue does not show. Raises `VenueReadError`.
+        """
         owner = self._owners.get(order_id)
         if owner is None:
             row = self._rest.order(order_id)
+            if row is None and known:
+                raise VenueReadError("the order of an execution in this market is not shown: it may be any order's")
             owner = None if row is None else owner_of(self._learn(row))
         return owner
 

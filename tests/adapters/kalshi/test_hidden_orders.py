@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from adapters.venue import VenueReadError
 from models.market import MarketId
 from models.orders import Accepted, AttemptId, OrderNotFound, derive_client_order_id
 from tests.adapters.kalshi.private import an_intent
@@ -48,3 +51,22 @@ def test_executions_of_other_orders_in_the_market_are_not_called_its_own(tmp_pat
         never_sent = an_intent(market_id=MarketId(FED), client_order_id=derive_client_order_id(AttemptId("a-9"), 0, 1))
 
         assert [f for f in new.fills(never_sent, 0) if f.client_order_id == never_sent.client_order_id] == []
+
+
+def test_an_execution_of_an_order_that_is_not_shown_either_is_no_proof_that_nothing_was_executed(
+    tmp_path: Path,
+) -> None:
+    with kalshi_stage(tmp_path, rate=0, scripted=False, empty=FED) as stage:
+        Trader(stage, 1).place(**FOUR_AT_43)
+        old, new = stage.orders(), stage.orders()
+        own = derive_client_order_id(AttemptId("a-9"), 0, 0)
+        wanted = {"market_id": MarketId(FED), "client_order_id": own, "limit_price": price("0.43")}
+        intent = an_intent(**wanted, size=shares("4"), **FOK)
+        old.get_ready(stage.venue().markets([MarketId(FED)]))
+        assert isinstance(old.place_order(sealed(intent), old.prepare(intent), gate()), Accepted)
+        hide_lists(new)
+        new._rest.order = lambda _order_id: None
+
+        with pytest.raises(VenueReadError, match="may be any order's"):
+            new.fills(intent, 0)
+        assert [fill.size for fill in new.fills(None, 0)] == [shares("4")], "a statement tells it all the same"
