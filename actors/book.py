@@ -43,6 +43,7 @@ from models.messages import (
     StatusChanged,
     TickChanged,
 )
+from models.terms import LAGGING_FACTOR
 
 if TYPE_CHECKING:
     from actors.dispatch import Dispatcher
@@ -83,6 +84,7 @@ class BookActor(BotActor):
         self._ledger = ledger
         self._lagging_ms = lagging_ms
         self._lag_limit = lagging_ms
+        self._late_ms = lagging_ms // LAGGING_FACTOR
         self._proof_ns = proof_ns
         self._quiet_ns = quiet_ns
         self._closed: NotReady | None = None
@@ -138,10 +140,12 @@ class BookActor(BotActor):
             raise TypeError(f"a book cannot handle {kind.__name__}")
 
     def _alive(self, message: MarketAlive) -> None:
-        """Thousands of quiet markets say every second that they are quiet, and nobody decides by that second."""
+        """Thousands of quiet markets say every second that they are quiet, and nobody decides by that second. That
+        their connection is too late to decide by, and is no more, is told at once.
+        """
         book = self._book
         effect = book.alive(message)
-        told = book.proof_due(self._proof_ns, self._quiet_ns)
+        told = book.proof_due(self._proof_ns, self._quiet_ns) or book.lag_crossed(self._late_ms)
         if effect is CHANGED and self._news is None and self._closed is None and not told:
             lag = book.lag_ms
             if lag is None or lag <= self._lag_limit:
@@ -156,14 +160,14 @@ class BookActor(BotActor):
         self._publish()
 
     def _publish(self) -> None:
-        top = self._top()
+        top = self._top(told=True)
         if top.not_ready is not self._news:
             self._tell_news(top)
         self._signal.tell(top)
 
-    def _top(self) -> TopOfBook:
+    def _top(self, *, told: bool) -> TopOfBook:
         """The book's top, not ready also where the venue does not trade or we cannot keep up."""
-        top = self._book.top()
+        top = self._book.top(told=told)
         if top.not_ready is not None:
             return top
         if self._closed is not None:
@@ -258,7 +262,7 @@ class BookActor(BotActor):
 
     def _answer(self, message: LaddersWanted) -> None:
         book = self._book
-        top = self._top()
+        top = self._top(told=False)
         ready = top.not_ready is None
         message.reply_to.tell(
             LaddersSeen(

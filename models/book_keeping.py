@@ -89,6 +89,7 @@ class Book:
         "_quiet",
         "_seen_no",
         "_seen_yes",
+        "_told_lag_ms",
         "_updates_before",
         "counts",
         "depth",
@@ -134,6 +135,7 @@ class Book:
         self._quiet = False
         self._published_at = BootNs(0)
         self._proven_at = BootNs(0)
+        self._told_lag_ms: int | None = None
 
     # -- events
 
@@ -271,11 +273,20 @@ class Book:
         gap = yes is not None and no is not None and yes + no < MICRO
         return self.evidence_at - self._proven_at >= (gap_ns if gap else quiet_ns)
 
-    def top(self) -> TopOfBook:
-        """The current top as a value. Each call is a new version."""
+    def lag_crossed(self, limit_ms: int) -> bool:
+        """Whether the lag has gone beyond the limit, or come back, since the last top that was told."""
+        before, now = self._told_lag_ms, self.lag_ms
+        return (before is not None and before > limit_ms) is not (now is not None and now > limit_ms)
+
+    def top(self, *, told: bool = True) -> TopOfBook:
+        """The current top as a value. Each call is a new version. Not `told`: for one asker, it makes nothing less due
+        for the others.
+        """
         self.version += 1
-        self._published_at = self.received_at
-        self._proven_at = self.evidence_at
+        if told:
+            self._published_at = self.received_at
+            self._proven_at = self.evidence_at
+            self._told_lag_ms = self.lag_ms
         yes_bid, yes_ask, no_bid, no_ask = self._best
         yes_bids, yes_asks, no_bids, no_asks = self._levels
         return TopOfBook(

@@ -21,6 +21,7 @@ from models.messages import (
     StatusChanged,
     TickChanged,
 )
+from models.terms import LAGGING_FACTOR
 from tests.actors.hot_stage import LAGGING_MS, SILENT_NS, HotStage
 from tests.factories import EXCHANGE_MS, a_market, levels, price, snapshot, update
 from tests.fakes import START_BOOT, Collector
@@ -96,6 +97,26 @@ def test_a_gaps_heartbeats_are_told_before_its_evidence_is_too_old_to_decide_by(
         stage.feed(update(("yes_ask", "0.47", "5"), ("no_ask", "0.48", "6"), seq=2))
 
         assert beats(stage, 1_000, 2_000, 3_000, 3_999, 4_000) == [2_000, 4_000]
+
+
+def test_a_heartbeat_that_is_too_late_to_decide_by_is_told_at_once_and_so_is_the_end_of_it() -> None:
+    with HotStage(**PATIENT) as stage:
+        stage.connect()
+        late = LAGGING_MS // LAGGING_FACTOR + 1
+
+        assert beats(stage, 100, 200, lag_ms=late) == [100]
+        assert beats(stage, 300, 400, lag_ms=late - 1) == [300]
+
+
+def test_who_asks_for_ladders_keeps_no_proof_from_the_signal() -> None:
+    with HotStage(**PATIENT) as stage:
+        stage.connect()
+        told = []
+        for ms in (4_000, 8_000, 12_000):
+            told += beats(stage, ms)
+            ladders(stage)
+
+        assert told == [8_000]
 
 
 def test_a_market_is_silent_by_the_evidence_of_its_book_not_by_what_was_told() -> None:
