@@ -19,6 +19,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
+from typing import Final
 
 from models.book import Levels
 from models.fees import FeeSchedule, taker_fee
@@ -33,6 +34,9 @@ from models.money import (
     lot_rounded_down,
     proceeds_rounded_down,
 )
+
+STEPS_MAX: Final = 64
+"""Sizes that are tried for one remedy."""
 
 
 class Remedy(enum.StrEnum):
@@ -168,9 +172,14 @@ class _Rest:
         """The largest part, of `most` that the book offers, that can lose no more than the cap per share, even if all
         of it should come at the limit; 0 for none. The numbers were compared on `compared` sets: beyond them the ladder
         may be steeper than anybody looked, and what it displays may be gone before the order is there.
+
+        Of a book of very many prices only some are tried, the best and the last among them: each is a walk of its own,
+        and a venue must not hold up the executor with ten thousand levels of a hundredth of a share.
         """
-        steps = {most, compared, *(self._step(remedy, depth) for depth in self._depths(remedy))}
-        fit = (size for size in sorted(steps, reverse=True) if 0 < size <= most and self._loses_no_more(remedy, size))
+        found = {most, *(self._step(remedy, depth) for depth in self._depths(remedy))}
+        steps = sorted(size for size in found if 0 < size <= most)
+        tried = {compared, *steps[:1], *steps[:: -(-len(steps) // STEPS_MAX) or 1], most}
+        fit = (s for s in sorted(tried, reverse=True) if 0 < s <= most and self._loses_no_more(remedy, s))
         return MicroShares(next(fit, 0))
 
     def _depths(self, remedy: Remedy) -> list[int]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import protection
 from models.fees import FeeSchedule, taker_fee
 from models.market import Action
 from models.money import MicroShares, MicroUsd, cost_rounded_up
@@ -287,3 +288,18 @@ def test_orders_never_oversell_never_overbuy_and_never_break_the_cap(drawn, cap_
         assert result >= -(cap_cents * 10_000 * sets) // SHARE - 2, "of what is sent, even if all comes at its limit"
         others = [n for n in (choice.complete, choice.unwind) if n is not None]
         assert chosen == max(others) or "would lose more" in choice.why
+
+
+def test_a_book_of_thousands_of_tiny_levels_is_walked_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch):
+    walked = []
+    walk = protection._walk
+    monkeypatch.setattr(protection, "_walk", lambda *args: walked.append(args) or walk(*args))
+    crumbs = tuple((price("0.60") - i * 100, shares(0.01)) for i in range(4_000))
+    market = a_market(lot=0.01)
+    naked = replace(leg(40, paid="0.61", market=market), bids=crumbs)
+
+    choice = decide(naked, leg(0, market=market), lot=0.01, cap="0.10")
+
+    [order] = choice.orders
+    assert price("0.51") <= order.limit < price("0.52"), "nearly as far as the cap allows"
+    assert len(walked) < 4 * protection.STEPS_MAX
