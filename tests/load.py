@@ -180,7 +180,7 @@ def halt_and_resume(path: Path, floor: Path, trials: int, ends: float, outcome: 
         assert not halted["already"], halted
         assert halted["persisted"], halted
         outcome.latch_ms.append((halted["since_ns"] - began) / 1e6)
-        until("the resume", lambda: talk(path, "resume", "--yes", "--", "load test").get("resumed"), 10, 0.001)
+        until("the resume", lambda: talk(path, "resume", "--yes", "--", "load test").get("resumed"), 10)
         time.sleep(max(0.0, pause - (time.time_ns() - began) / 1e9))
 
 
