@@ -118,21 +118,28 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):
+            self.turn()
+
+    def turn(self) -> None:
+        """One look, and the tasks of a period. Time spent in these is no absence: what holds them up may be the very
+        disk that a worker hangs on.
+        """
+        try:
+            stuck = self.look()
+        except Exception:
+            # The thread edge: a watchdog that ended here would be missed by nobody.
+            logger.exception("the watchdog cannot see its workers")
+            self._trip("the watchdog cannot see its workers")
+            stuck = None
+        if stuck is not None and self._clock.boot_ns() - stuck > EXIT_NS:
+            self._end_process()
+        for call in self._every_turn:
             try:
-                stuck = self.look()
+                call()
             except Exception:
-                # The thread edge: a watchdog that ended here would be missed by nobody.
-                logger.exception("the watchdog cannot see its workers")
-                self._trip("the watchdog cannot see its workers")
-                stuck = None
-            if stuck is not None and self._clock.boot_ns() - stuck > EXIT_NS:
-                self._end_process()
-            for call in self._every_turn:
-                try:
-                    call()
-                except Exception:
-                    # The thread edge: one broken task must not blind the others.
-                    logger.exception("watchdog task failed")
+                # The thread edge: one broken task must not blind the others.
+                logger.exception("watchdog task failed")
+        self._looked = self._clock.boot_ns()
 
     def _end_process(self) -> None:
         with self._stacks.open("a", encoding="utf-8") as file:

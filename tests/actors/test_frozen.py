@@ -45,3 +45,18 @@ def test_a_watchdog_that_hardly_gets_a_turn_finds_a_stuck_worker_all_the_same(tm
     hanging.looks(5 * SECOND, 12)
 
     assert hanging.trips
+
+
+def test_slow_tasks_of_the_watchdog_itself_do_not_excuse_a_stuck_worker(tmp_path: Path) -> None:
+    clock, trips = SimClock(), []
+
+    def slow() -> None:
+        clock.now += 3 * SECOND // 2
+
+    probe = Probe(handled=lambda: 7, busy=lambda: "ledger")
+    dog = Watchdog(clock, lambda: {"ledger": probe}, trip=trips.append, every_turn=(slow,), stacks=tmp_path / "stacks")
+    for _ in range(3):
+        clock.now += PERIOD_NS
+        dog.turn()
+
+    assert "ledger: ledger has made no progress for 3." in trips[0]
