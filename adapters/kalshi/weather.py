@@ -18,6 +18,8 @@ from models.clock import SECOND, BootNs, Clock
 
 VALID_NS: Final = 60 * SECOND
 """How long a yes counts for opening orders."""
+NO_VALID_NS: Final = 5 * SECOND
+"""And a no: pauses end, too."""
 RENEW_NS: Final = 20 * SECOND
 """A yes older than this is asked for again by whichever read comes next."""
 
@@ -41,7 +43,8 @@ class Weather:
 
     def problem(self, shard: int) -> Pause | None:
         """Why nothing may be opened on a shard now, None where it may. Asks where the last word is too old."""
-        if self._age_ns() >= VALID_NS:
+        status = self._status
+        if self._age_ns() >= (VALID_NS if status is not None and status.trades(shard) else NO_VALID_NS):
             self.ask()
         status = self._status
         if status is None:
